@@ -1,0 +1,83 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// JSONText is a T that travels as JSON inside a string, in a body or in the
+// query. Where AGB's server is known to send the bare value at times, reading
+// takes either.
+type JSONText[T any] struct{ V T }
+
+// TextOf returns a JSONText that holds v.
+func TextOf[T any](v T) *JSONText[T] { return &JSONText[T]{V: v} }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (t JSONText[T]) MarshalText() ([]byte, error) { return marshal(t.V) }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. Empty text is a zero T.
+func (t *JSONText[T]) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	return json.Unmarshal(b, &t.V)
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (t JSONText[T]) MarshalJSON() ([]byte, error) {
+	text, err := t.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	return marshal(string(text))
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *JSONText[T]) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] != '"' {
+		return json.Unmarshal(b, &t.V)
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return err
+	}
+	return t.UnmarshalText([]byte(text))
+}
+
+// marshal encodes v without escaping for HTML, which would make text inside
+// text several times as long.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// CheckDepth returns an error when b, which may be any JSON, nests arrays and
+// objects deeper than limit.
+func CheckDepth(b []byte, limit int) error {
+	depth, inString, escaped := 0, false, false
+	for _, c := range b {
+		switch {
+		case escaped:
+			escaped = false
+		case inString:
+			escaped = c == '\\'
+			inString = c != '"'
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			if depth++; depth > limit {
+				return fmt.Errorf("wire: JSON is nested deeper than %d", limit)
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package wire
+
+import "time"
+
+// Tools that run something.
+var (
+	Shell = Tool[ShellArgs, ShellResult]{
+		Name:        "shell",
+		Description: "Run a shell command in a fresh shell.",
+		Failed:      func(r ShellResult) bool { return r.ExitCode != 0 || r.TimedOut },
+	}
+	RunCode = Tool[RunCodeArgs, RunCodeResult]{
+		Name:        "run_code",
+		Description: "Run code in python, javascript, java, r or bash.",
+	}
+	GetMetrics = Tool[Empty, Metrics]{
+		Name:        "get_metrics",
+		Description: "Tell what the session uses of CPU, memory, disk and network.",
+		Repeatable:  true,
+	}
+)
+
+// ShellArgs are the arguments of [Shell].
+type ShellArgs struct {
+	Command   string            `json:"command"`
+	TimeoutMS int64             `json:"timeout_ms,omitempty"`
+	Dir       string            `json:"cwd,omitempty"`
+	Env       map[string]string `json:"envs,omitempty"`
+}
+
+// ShellResult is how the command ended.
+type ShellResult struct {
+	Stdout   string `json:"stdout"`
+	Stderr   string `json:"stderr"`
+	ExitCode int    `json:"exit_code"`
+	TraceID  string `json:"traceId,omitempty"`
+
+	// AGB's other spelling of ExitCode, in results that failed.
+	ErrorCode *int `json:"errorCode,omitempty"`
+
+	// Ours. The bytes are there when the text would not be exact.
+	StdoutBytes   []byte `json:"stdout_bytes,omitempty"`
+	StderrBytes   []byte `json:"stderr_bytes,omitempty"`
+	StdoutDropped int64  `json:"stdout_dropped,omitempty"`
+	StderrDropped int64  `json:"stderr_dropped,omitempty"`
+	TimedOut      bool   `json:"timed_out,omitempty"`
+	DurationUS    int64  `json:"duration_us,omitempty"`
+}
+
+// RunCodeArgs are the arguments of [RunCode].
+type RunCodeArgs struct {
+	Code     string `json:"code"`
+	Language string `json:"language"`
+	TimeoutS int64  `json:"timeout_s,omitempty"`
+
+	TimeoutMS int64 `json:"timeout_ms,omitempty"` // ours: wins over TimeoutS
+}
+
+// RunCodeResult is how the code ended.
+type RunCodeResult struct {
+	Results []JSONText[CodeItem] `json:"result"`
+	Stdout  []string             `json:"stdout"`
+	Stderr  []string             `json:"stderr"`
+	// The count and the time, in seconds, travel in both spellings.
+	ExecutionCount      *int     `json:"execution_count,omitempty"`
+	ExecutionCountCamel *int     `json:"executionCount,omitempty"`
+	ExecutionTime       *float64 `json:"execution_time,omitempty"`
+	ExecutionTimeCamel  *float64 `json:"executionTime,omitempty"`
+	// ExecutionError is the error as text with its traceback.
+	ExecutionError string `json:"executionError,omitempty"`
+	TraceID        string `json:"traceId,omitempty"`
+
+	// Ours.
+	Error         *CodeError `json:"errorDetail,omitempty"`
+	StdoutDropped int64      `json:"stdout_dropped,omitempty"`
+	StderrDropped int64      `json:"stderr_dropped,omitempty"`
+	TimedOut      bool       `json:"timed_out,omitempty"`
+}
+
+// SetExecution sets the count and the time in both spellings.
+func (r *RunCodeResult) SetExecution(count int, d time.Duration) {
+	seconds := d.Seconds()
+	r.ExecutionCount, r.ExecutionCountCamel = &count, &count
+	r.ExecutionTime, r.ExecutionTimeCamel = &seconds, &seconds
+}
+
+// CodeItem is a result of code: one thing in several representations.
+type CodeItem map[string]any
+
+// Keys of a [CodeItem] besides MIME types.
+const (
+	ItemMain      = "isMainResult"
+	ItemMainSnake = "is_main_result"
+)
+
+// CodeError is the error that ended code.
+type CodeError struct {
+	Name      string `json:"name"`
+	Value     string `json:"value"`
+	Traceback string `json:"traceback"`
+}
+
+// Metrics is the result of [GetMetrics]. Sizes are in bytes.
+type Metrics struct {
+	CPUCount   int     `json:"cpu_count"`
+	CPUUsedPct float64 `json:"cpu_used_pct"`
+	MemTotal   int64   `json:"mem_total"`
+	MemUsed    int64   `json:"mem_used"`
+	DiskTotal  int64   `json:"disk_total"`
+	DiskUsed   int64   `json:"disk_used"`
+	RxRate     float64 `json:"rx_rate_kbyte_per_s"`
+	TxRate     float64 `json:"tx_rate_kbyte_per_s"`
+	RxUsed     float64 `json:"rx_used_kbyte"`
+	TxUsed     float64 `json:"tx_used_kbyte"`
+	Timestamp  string  `json:"timestamp"`
+}
