@@ -1,0 +1,188 @@
+package transport
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+// open reads the envelope of the answer in k.body: success is HTTP 200 and
+// success true, nothing less.
+func (k *call) open(resp *http.Response) (*wire.Envelope, *apierr.Error) {
+	env, err := parseEnvelope(k.body)
+	k.identify(resp, env)
+	if err != nil {
+		if resp.StatusCode == http.StatusOK {
+			return nil, k.malformed(resp.StatusCode, k.body, err)
+		}
+		return nil, k.refused(resp)
+	}
+	if resp.StatusCode == http.StatusOK && env.Success {
+		return env, nil
+	}
+	message := env.Message
+	if message == "" {
+		message = dataMessage(env.Data)
+	}
+	e := k.fault(wire.FaultCode(env.Code, resp.StatusCode, message), resp.StatusCode, k.client.message(message))
+	if e.Message == "" {
+		e.Message = k.client.message(strings.TrimSpace("the server refused without a message " + env.Code))
+	}
+	e.Hint = k.client.message(env.Hint)
+	e.RetryAfter = retryAfter(resp.Header)
+	return nil, e
+}
+
+// parseEnvelope decodes an envelope, which may be inside another's body.
+func parseEnvelope(body []byte) (*wire.Envelope, error) {
+	var env struct {
+		wire.Envelope
+		Body json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(body, &env); err != nil {
+		return nil, err
+	}
+	if !env.Success && env.Code == "" && env.Message == "" && len(env.Body) > 0 && env.Body[0] == '{' {
+		var inner wire.Envelope
+		err := json.Unmarshal(env.Body, &inner)
+		return &inner, err
+	}
+	return &env.Envelope, nil
+}
+
+// dataMessage returns what the data of a failure says, since some say it
+// nowhere else.
+func dataMessage(data json.RawMessage) string {
+	var d struct {
+		ErrMsg string `json:"errMsg"`
+	}
+	if json.Unmarshal(data, &d) != nil {
+		return "" // no such data, no such message
+	}
+	return d.ErrMsg
+}
+
+// identify takes over the request id by which the server knows the call.
+func (k *call) identify(resp *http.Response, env *wire.Envelope) {
+	id := ""
+	if env != nil {
+		id = env.RequestID
+	}
+	if id == "" {
+		id = resp.Header.Get(wire.HeaderRequestID)
+	}
+	if id == "" || len(id) > idLimit || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return
+	}
+	k.requestID = id
+}
+
+// malformed is an answer that is not understood.
+func (k *call) malformed(status int, body []byte, err error) *apierr.Error {
+	message := "the answer is not understood: "
+	if len(body) == 0 {
+		message = "the answer is empty"
+	}
+	e := k.fault(apierr.MalformedResponse, status, message+k.client.excerpt(body))
+	e.Cause = k.client.cause(err)
+	return e
+}
+
+// refused is a failure of somebody who does not speak the protocol, such as a
+// gateway.
+func (k *call) refused(resp *http.Response) *apierr.Error {
+	message := strings.TrimSpace("HTTP " + http.StatusText(resp.StatusCode))
+	if text := k.client.excerpt(k.body); text != "" {
+		message += ": " + text
+	}
+	code := wire.FaultCode("", resp.StatusCode, "")
+	hint := ""
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		// Not the NotFound of a file.
+		code, hint = apierr.Unsupported, "the server does not have this operation: is the endpoint right?"
+	}
+	e := k.fault(code, resp.StatusCode, message)
+	e.Hint = hint
+	e.RetryAfter = retryAfter(resp.Header)
+	if !k.repeatable && (resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusGatewayTimeout) {
+		e.Cause = apierr.UnknownOutcome.Err()
+		e.Hint = hintOutcome
+	}
+	return e
+}
+
+const hintOutcome = "it may have taken effect"
+
+// lost is a call without an answer.
+func (k *call) lost(err error) *apierr.Error {
+	err = innermost(err)
+	var ours *apierr.Error
+	if errors.As(err, &ours) {
+		e := *ours // it may be somebody's variable
+		e.Op = k.op
+		if e.RequestID == "" {
+			e.RequestID = k.requestID
+		}
+		return &e
+	}
+	maybe := !k.repeatable && k.sent()
+	e := k.fault(apierr.Unavailable, 0, k.client.message(err.Error()))
+	e.Cause = k.client.cause(err)
+	switch {
+	case k.ctx.Err() != nil:
+		e.Code, e.Cause = apierr.CodeOf(k.ctx.Err()), k.client.cause(context.Cause(k.ctx))
+		e.Message = k.ctx.Err().Error()
+		if why := e.Cause.Error(); why != e.Message {
+			e.Message += ": " + k.client.message(why)
+		}
+	case k.clock != nil && errors.Is(context.Cause(k.clock), errRequestTimeout):
+		e.Code, e.Message = apierr.DeadlineExceeded, fmt.Sprintf("request timeout: no answer within %v", k.timeout)
+	case untrusted(err):
+		e.Code, e.Hint = apierr.FailedPrecondition, "there is no secure connection to this server: check the endpoint and the certificates that this machine trusts"
+	case strings.Contains(err.Error(), "server response headers exceeded"): // net/http has no type for it
+		e.Code = apierr.ResponseTooLarge
+	case maybe:
+		e.Code, e.Hint = apierr.UnknownOutcome, hintOutcome
+	}
+	if maybe && e.Code != apierr.UnknownOutcome {
+		e.Hint = hintOutcome
+		e.Cause = fmt.Errorf("%w; %w", e.Cause, apierr.UnknownOutcome.Err())
+	}
+	return e
+}
+
+// hurry wraps e if the caller's deadline is what forbade another attempt.
+func (k *call) hurry(e *apierr.Error) *apierr.Error {
+	if !k.hurried || k.ctx.Err() != nil {
+		return e
+	}
+	return &apierr.Error{
+		Code: apierr.DeadlineExceeded, Op: k.op, RequestID: e.RequestID, HTTPStatus: e.HTTPStatus, RetryAfter: e.RetryAfter,
+		Message: "context deadline comes before another attempt; the last one said: " + e.Message, Cause: e,
+	}
+}
+
+// redirected is a redirect, which is never followed: it would take the request
+// and its key to somebody else.
+func (k *call) redirected(resp *http.Response) *apierr.Error {
+	target := "somewhere"
+	if u, err := url.Parse(resp.Header.Get("Location")); err == nil && u.Host != "" {
+		target = fmt.Sprintf("%.16s://%.256s", u.Scheme, u.Host)
+	}
+	e := k.fault(apierr.MalformedResponse, resp.StatusCode, k.client.message("the server redirects to "+target+", which is refused"))
+	e.Hint = "set the endpoint to the service's own address"
+	return e
+}
+
+// fault is an error of this call.
+func (k *call) fault(code apierr.Code, status int, message string) *apierr.Error {
+	return &apierr.Error{Code: code, Op: k.op, RequestID: k.requestID, HTTPStatus: status, Message: message}
+}

@@ -1,0 +1,154 @@
+// Package transport performs one operation of the protocol over HTTP: it
+// authenticates, numbers, retries what may be retried, bounds what comes back,
+// and turns every failure into an [apierr.Error]. It knows nothing of sessions
+// or commands.
+//
+// A call is at most [Config.Attempts] attempts, one after the other:
+//
+//	attempt   own clock (Config.Timeout); no redirects; the answer is read
+//	          whole, at most ResponseLimit bytes of it
+//	verdict   done, or again: 429 and 503 always, since the server has done
+//	          nothing; other 5xx, 408, 425 and lost connections only if the
+//	          operation is repeatable or the request was never sent
+//	wait      full jitter, or what Retry-After asks for, within bounds; not
+//	          past the caller's deadline
+//
+// All attempts of a call carry one request id and one idempotency key.
+package transport
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+// Config configures a [Client]. The caller has filled in every default.
+type Config struct {
+	BaseURL   string            // scheme and host, perhaps a path; no slash at the end
+	APIKey    string            // empty sends no Authorization header
+	Transport http.RoundTripper // never nil
+	Logger    *slog.Logger      // never nil
+	UserAgent string
+	Timeout   time.Duration // of one attempt
+	Attempts  int           // at most, for one call
+}
+
+// Client performs operations. It is safe for concurrent use.
+type Client struct {
+	cfg    Config
+	bucket *bucket
+}
+
+// New returns a Client. It does no I/O.
+func New(cfg Config) *Client { return &Client{cfg: cfg, bucket: newBucket()} }
+
+// Meta is what is known of a call besides its result.
+type Meta struct {
+	RequestID string // the server's, else the client's own
+}
+
+// Do performs op. The request's id is known even when it fails. The error is
+// an [*apierr.Error] of this call's own.
+func Do[Req, Resp any](ctx context.Context, c *Client, op wire.Op[Req, Resp], req Req) (Resp, Meta, error) {
+	return do(ctx, c, op, req, 0)
+}
+
+func do[Req, Resp any](ctx context.Context, c *Client, op wire.Op[Req, Resp], req Req, extra time.Duration) (resp Resp, meta Meta, err error) {
+	method, target, body, err := op.NewRequest(req)
+	if err != nil {
+		return resp, meta, &apierr.Error{Code: apierr.InvalidArgument, Op: op.Name, Message: err.Error(), Cause: err}
+	}
+	k := newCall(ctx, c, op.Name, op.Repeatable, len(body), extra)
+	env, fault := k.perform(method, target, body)
+	meta.RequestID = k.requestID
+	if fault != nil {
+		return resp, meta, fault
+	}
+	if resp, err = wire.Open[Resp](env); err != nil {
+		return resp, meta, k.malformed(http.StatusOK, k.body, err)
+	}
+	return resp, meta, nil
+}
+
+// Call calls a tool in a session. The tool itself is expected to take up to
+// extra, which is added to the timeout of an attempt. When the tool failed and
+// its result says how (see [wire.Tool.Failed]) that is no error.
+func Call[Args, Out any](ctx context.Context, c *Client, session string, tool wire.Tool[Args, Out], args Args, extra time.Duration) (out Out, meta Meta, err error) {
+	text, err := wire.TextOf(args).MarshalText()
+	if err != nil {
+		return out, meta, &apierr.Error{Code: apierr.InvalidArgument, Op: tool.Name, SessionID: session, Message: err.Error(), Cause: err}
+	}
+	resp, meta, err := CallRaw(ctx, c, session, tool.Name, string(text), tool.Repeatable, extra)
+	if err != nil {
+		return out, meta, err
+	}
+	if resp.IsError {
+		if tool.Failed != nil && resp.ErrorCode == "" {
+			if out, err := tool.Decode(&resp); err == nil && tool.Failed(out) {
+				return out, meta, nil
+			}
+		}
+		return out, meta, Failure(c, session, tool.Name, meta, &resp)
+	}
+	if out, err = tool.Decode(&resp); err != nil {
+		return out, meta, &apierr.Error{
+			Code: apierr.MalformedResponse, Op: tool.Name, SessionID: session, RequestID: meta.RequestID, HTTPStatus: http.StatusOK,
+			Message: "the tool's result is not understood: " + c.excerpt([]byte(resp.Text())), Cause: c.cause(err),
+		}
+	}
+	return out, meta, nil
+}
+
+// CallRaw calls the tool of that name with args, a JSON object as text, and
+// returns what it said, also when that is a failure.
+func CallRaw(ctx context.Context, c *Client, session, tool, args string, repeatable bool, extra time.Duration) (wire.CallToolResponse, Meta, error) {
+	op := wire.CallTool
+	op.Name, op.Repeatable = tool, repeatable
+	resp, meta, err := do(ctx, c, op, wire.CallToolRequest{SessionID: session, Name: tool, Args: args}, extra)
+	return resp, meta, Name(err, "", session)
+}
+
+// Failure returns what a tool that failed reported as an error.
+func Failure(c *Client, session, tool string, meta Meta, resp *wire.CallToolResponse) *apierr.Error {
+	text := resp.Text()
+	if resp.ErrorHint != "" {
+		// The text repeats the hint, for clients that see nothing else.
+		text = strings.TrimSuffix(text, "; "+resp.ErrorHint)
+	}
+	code := apierr.Unknown
+	if resp.ErrorCode != "" {
+		code = wire.FaultCode(resp.ErrorCode, 0, "")
+	}
+	if code == apierr.Unknown {
+		code = wire.ToolFaultCode(text)
+	}
+	message := c.message(text)
+	if message == "" {
+		message = "the tool failed and did not say why"
+	}
+	return &apierr.Error{
+		Code: code, Op: tool, SessionID: session, RequestID: meta.RequestID, HTTPStatus: http.StatusOK,
+		Message: message, Hint: c.message(resp.ErrorHint),
+	}
+}
+
+// Name says in err, which came from this package, what was being done and to
+// which session, where it is not empty. A nil err stays nil.
+func Name(err error, op, session string) error {
+	if err == nil {
+		return nil
+	}
+	e := apierr.From(err)
+	if op != "" {
+		e.Op = op
+	}
+	if session != "" {
+		e.SessionID = session
+	}
+	return e
+}
