@@ -1,0 +1,23 @@
+// Package agent is the guest: the process that is pid 1 in a sandbox and does
+// what the engine asks for. [Main] is all of it; it exists on Linux alone.
+//
+// The agent runs as an ordinary user without capabilities, under the same
+// filter as the commands it starts, which have the same user id: it guards
+// nothing that they could not have themselves. What it must do is go on
+// whatever they do to it. So
+//
+//   - it is not dumpable, and catches every signal that can be caught;
+//   - it takes nothing from them: neither environment nor files to configure it;
+//   - it holds no descriptor that they could use: all are close-on-exec;
+//   - it is the only one that waits for processes, and adopts every orphan;
+//   - files are opened with openat2 and without the magic links of /proc, which
+//     would lead into itself, and read only if they are regular;
+//   - everything is bounded: commands at once, output, lists, walks, waits.
+//
+// A command runs in a session of its own. It ends with its main process: what
+// that leaves behind in the background lives on. When the command is given up
+// or its time is over, everything it started is killed: its process group and
+// session, all descendants, and those that became orphans by daemonizing,
+// which are known by a resource limit that they inherited. The answer is sent
+// when two looks at /proc found none of them.
+package agent

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"math"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/agb-go/sdk/internal/guest"
+)
+
+// Home is where commands start and what relative paths are relative to.
+const Home = "/home/user"
+
+// searchPath is where programs are looked up.
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+const (
+	// procs is how many threads run Go code at once. Nothing here computes
+	// for long, and handing work to another processor takes longer than to
+	// do it.
+	procs = 1
+	// gcPercent makes the heap's least size 1 MiB.
+	gcPercent = 25
+)
+
+// Main is the guest: it answers the engine over descriptor fd, a stream, until
+// that is closed, and then exits, which ends the sandbox. It never returns.
+func Main(fd int) {
+	if err := serve(fd, Home); err != nil {
+		_, _ = os.Stderr.WriteString("guest: " + err.Error() + "\n") // there is no other place
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// serve is Main with another home.
+func serve(fd int, home string) error {
+	conn, err := prepare(fd)
+	if err != nil {
+		return err
+	}
+	a, err := newAgent(home)
+	if err != nil {
+		return err
+	}
+	_ = guest.Serve(conn, a, debug.FreeOSMemory) // however it ended, that was all
+	return nil
+}
+
+// prepare makes the process what the agent has to be.
+func prepare(fd int) (*os.File, error) {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return nil, os.NewSyscallError("set not dumpable", err)
+	}
+	catchSignals()
+	unix.Umask(0o022)
+	debug.SetGCPercent(gcPercent)
+	if runtime.GOMAXPROCS(0) > procs {
+		runtime.GOMAXPROCS(procs)
+	}
+	const firstOther = 3
+	if err := unix.CloseRange(firstOther, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("set descriptors close-on-exec", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, os.NewSyscallError("set connection non-blocking", err)
+	}
+	return os.NewFile(uintptr(fd), "engine"), nil
+}
+
+// catchSignals keeps signals sent by commands from ending the process. They
+// are caught, not ignored, because what is ignored is inherited.
+func catchSignals() {
+	signal.Notify(make(chan os.Signal, 1),
+		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT,
+		syscall.SIGBUS, syscall.SIGFPE, syscall.SIGUSR1, syscall.SIGSEGV, syscall.SIGUSR2, syscall.SIGPIPE,
+		syscall.SIGALRM, syscall.SIGTERM, syscall.SIGSTKFLT, syscall.SIGXCPU, syscall.SIGXFSZ,
+		syscall.SIGVTALRM, syscall.SIGIO, syscall.SIGPWR, syscall.SIGSYS)
+}
+
+// agent is a [guest.Handler].
+type agent struct {
+	home     string
+	env      []string
+	null     int // descriptor of /dev/null
+	children *reaper
+	commands chan struct{} // one for each that runs
+	walks    chan struct{} // one for each that is under way
+	leftover leftovers
+	watches  watches
+	load     load
+}
+
+func newAgent(home string) (*agent, error) {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("open /dev/null", err)
+	}
+	a := &agent{
+		home: home,
+		env: []string{
+			"PATH=" + searchPath, "HOME=" + home, "USER=user", "LOGNAME=user", "SHELL=/bin/sh",
+			"LANG=C.UTF-8", "TMPDIR=/tmp",
+		},
+		null:     null,
+		children: newReaper(),
+		commands: make(chan struct{}, commandLimit),
+		walks:    make(chan struct{}, walkLimit),
+	}
+	a.load.start()
+	return a, nil
+}
+
+var _ guest.Handler = (*agent)(nil)
