@@ -1,0 +1,35 @@
+//go:build linux && (amd64 || arm64)
+
+package launcher
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/agb-go/sdk/engine/linuxns/internal/layers"
+	"github.com/agb-go/sdk/engine/linuxns/internal/seccomp"
+)
+
+// guestEnv is the whole environment of a guest, which makes that of commands
+// itself. A guest does little, whatever the machine has.
+var guestEnv = []string{"GOMAXPROCS=2"}
+
+func findHost(guestArgs []string) (layers.Host, error) {
+	filter, err := seccomp.Filter()
+	if err != nil {
+		return layers.Host{}, err
+	}
+	last, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		return layers.Host{}, fmt.Errorf("launcher: %w", err)
+	}
+	lastCap, err := strconv.Atoi(strings.TrimSpace(string(last)))
+	if err != nil {
+		return layers.Host{}, fmt.Errorf("launcher: cap_last_cap: %w", err)
+	}
+	return layers.Host{
+		IDs: layers.FindIDs(), LastCap: lastCap, Filter: filter, GuestArgs: guestArgs, GuestEnv: guestEnv,
+	}, nil
+}

@@ -1,0 +1,43 @@
+//go:build linux && (amd64 || arm64)
+
+package layers
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/agb-go/sdk/engine/driver"
+	"github.com/agb-go/sdk/engine/linuxns/internal/tape"
+)
+
+// limits sets the resource limits, soft and hard alike.
+func (b *builder) limits(l driver.Limits) {
+	b.Layer(Limits)
+	for _, r := range []struct {
+		name  string
+		which int
+		value uint64
+	}{
+		{"processes", unix.RLIMIT_NPROC, uint64(l.Processes)},
+		{"open files", unix.RLIMIT_NOFILE, uint64(l.OpenFiles)},
+		{"file size", unix.RLIMIT_FSIZE, uint64(l.FileBytes)},
+		{"data", unix.RLIMIT_DATA, uint64(l.DataBytes)},
+		// With 0 the kernel still starts the handler that core_pattern may
+		// name, as real root on the host. With exactly 1 it does not.
+		{"core", unix.RLIMIT_CORE, 1},
+		{"nice", unix.RLIMIT_NICE, 0},
+		{"real time priority", unix.RLIMIT_RTPRIO, 0},
+	} {
+		value := &unix.Rlimit{Cur: atMostHard(r.which, r.value), Max: atMostHard(r.which, r.value)}
+		b.call("set "+r.name, unix.SYS_PRLIMIT64, 0, uintptr(r.which), tape.Hold(b.Tape, value), 0)
+	}
+}
+
+// atMostHard returns value, or the hard limit that the launcher inherited
+// where that is lower: nobody can raise it here.
+func atMostHard(which int, value uint64) uint64 {
+	var now unix.Rlimit
+	if err := unix.Getrlimit(which, &now); err != nil {
+		return value
+	}
+	return min(value, now.Max)
+}
