@@ -1,0 +1,152 @@
+// Package httpapi serves the protocol of internal/wire on top of an engine.
+// All of HTTP and JSON of the server side is here.
+//
+// A request passes, in this order:
+//
+//	admit      the engine is open; panics end here
+//	link       /link/<token>/… goes to a port of a sandbox, without a key
+//	authorize  whose request is it: the tenant
+//	route      path and method; what is known but absent says "Unsupported"
+//	handle     decode, call, encode: the same generic code for every operation
+//	callTool   the same generic code for every tool
+//
+// Operations and tools themselves are functions of a few lines: what they do
+// is the engine's and the guest's business.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/agb-go/sdk/internal/guest"
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+// Engine is what the protocol needs of the engine. Each method sees the
+// sessions of one tenant alone: a foreign session is answered like one that
+// never was, with an error of code [apierr.SessionNotFound].
+type Engine interface {
+	// Create makes a session. ctx bounds the making.
+	Create(ctx context.Context, tenant string, p CreateParams) (Session, error)
+	// Find returns a session that is alive. It is no activity.
+	Find(tenant, id string) (Session, error)
+	// List returns the sessions that are alive, in the order of their making.
+	List(tenant string) []Session
+	// Delete ends a session and returns when it is gone.
+	Delete(ctx context.Context, tenant, id string) error
+	// SetLabels replaces the labels of a session. It is no activity.
+	SetLabels(tenant, id string, set map[string]string) error
+	// KeepAlive is activity.
+	KeepAlive(tenant, id string) error
+	// Do runs fn, which is activity while it runs, with a context that also
+	// ends with the session.
+	Do(ctx context.Context, tenant, id string, fn func(context.Context, *Workspace) error) error
+	// Workspace returns what a session's links work with. It is no activity.
+	Workspace(tenant, id string) (*Workspace, error)
+}
+
+// CreateParams say which session to make.
+type CreateParams struct {
+	Image  string
+	Labels map[string]string // handed over
+	Idle   time.Duration     // idle release; 0 means the engine's own
+}
+
+// Session is what the engine tells of a session.
+type Session struct {
+	ID     string
+	Image  string
+	Labels map[string]string // shared: not to be changed
+	Seq    uint64            // position in the order of making
+}
+
+// Config configures an [API].
+type Config struct {
+	Engine    Engine
+	Logger    *slog.Logger // never nil
+	PublicURL string       // base of the URLs that are handed out; empty means as the request says
+	PageKey   [32]byte     // authenticates page tokens
+}
+
+// API serves an engine. It is safe for concurrent use.
+type API struct {
+	cfg    Config
+	routes map[string]map[string]operation // path, method
+	tools  toolset
+	links  links
+}
+
+// caller is who asks.
+type caller struct {
+	tenant string
+	base   string // scheme and host by which the caller reaches the engine
+}
+
+// New returns an API.
+func New(cfg Config) *API {
+	a := &API{cfg: cfg, routes: map[string]map[string]operation{}}
+	handle(a, wire.CreateSession, a.createSession)
+	handle(a, wire.GetSession, a.getSession)
+	handle(a, wire.SessionStatus, a.sessionStatus)
+	handle(a, wire.ListSessions, a.listSessions)
+	handle(a, wire.DeleteSession, a.deleteSession)
+	handle(a, wire.ReleaseSession, a.deleteSession)
+	handle(a, wire.KeepAlive, a.keepAlive)
+	handle(a, wire.SetLabels, a.setLabels)
+	handle(a, wire.GetLabels, a.getLabels)
+	handle(a, wire.SessionInfo, a.sessionInfo)
+	handle(a, wire.GetLink, a.getLink)
+	handle(a, wire.GetLinkAsync, a.getLink)
+	handle(a, wire.ListTools, a.listTools)
+	handle(a, wire.CallTool, a.callTool)
+	a.refuseUnsupported()
+
+	tool(a, serverShell, wire.Shell, shell)
+	tool(a, serverCode, wire.RunCode, runCode)
+	tool(a, serverFiles, wire.ReadFile, readFile)
+	tool(a, serverFiles, wire.WriteFile, writeFile)
+	tool(a, serverFiles, wire.EditFile, editFile)
+	tool(a, serverFiles, wire.CreateDirectory, createDirectory)
+	tool(a, serverFiles, wire.DeleteFile, deleteFile)
+	tool(a, serverFiles, wire.MoveFile, moveFile)
+	tool(a, serverFiles, wire.GetFileInfo, getFileInfo)
+	tool(a, serverFiles, wire.ListDirectory, listDirectory)
+	tool(a, serverFiles, wire.SearchFiles, searchFiles)
+	tool(a, serverFiles, wire.ReadMultipleFiles, readMultipleFiles)
+	tool(a, serverFiles, wire.GetFileChange, getFileChange)
+	tool(a, serverOther, wire.GetMetrics, getMetrics)
+	return a
+}
+
+// Handler returns a handler of everything. authorize says whose request it is;
+// what it refuses is answered with 401.
+func (a *API) Handler(authorize func(*http.Request) (tenant string, ok bool)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer a.recoverPanic(w, r)
+		if a.links.serve(w, r) {
+			return
+		}
+		tenant, ok := authorize(r)
+		if !ok {
+			fail(w, requestID(r), errUnauthorized())
+			return
+		}
+		op, err := a.route(r)
+		if err != nil {
+			if err.HTTPStatus == http.StatusMethodNotAllowed {
+				w.Header().Set("Allow", a.allowed(r.URL.EscapedPath()))
+			}
+			fail(w, requestID(r), err)
+			return
+		}
+		op(w, r, caller{tenant: tenant, base: a.base(r)})
+	})
+}
+
+// Open returns the workspace of a new session, for which client speaks to the
+// guest. The caller closes it when the session ends.
+func (a *API) Open(client *guest.Client) *Workspace {
+	return &Workspace{Guest: client, links: &a.links}
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agb-go/sdk/apierr"
+)
+
+// linkAnswerTimeout bounds the wait for the headers of a sandbox's answer.
+const linkAnswerTimeout = 5 * time.Minute
+
+// newLink returns a link to a port of ws's sandbox.
+func newLink(ws *Workspace, token string, port int) *link {
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			stream, err := ws.Guest.Dial(ctx, "tcp", addr)
+			if err != nil {
+				return nil, err
+			}
+			return guestConn{stream}, nil
+		},
+		// A connection a request: nothing of one request can get into the next.
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxLinkHeaderBytes,
+		ResponseHeaderTimeout:  linkAnswerTimeout,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	prefix := linkPrefix + token
+	proxy := &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL = inside(r.In.URL, prefix, addr)
+			r.Out.Host = addr
+			for _, h := range []string{"Authorization", "Proxy-Authorization", "X-Api-Key", "X-Access-Token", "Referer"} {
+				r.Out.Header.Del(h)
+			}
+		},
+		ModifyResponse: func(r *http.Response) error { return confine(r, prefix, addr) },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, _ error) {
+			fail(w, requestID(r), apierr.Errorf(apierr.Unavailable, "nothing answers on port %d of the session", port))
+		},
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	limited := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case ws.requests <- struct{}{}:
+			defer func() { <-ws.requests }()
+		default:
+			fail(w, requestID(r), apierr.Errorf(apierr.ResourceExhausted, "more than %d requests at once to the session", maxLinkRequests))
+			return
+		}
+		reqCtx, stop := context.WithCancel(r.Context())
+		defer stop()
+		defer context.AfterFunc(ctx, stop)()
+		proxy.ServeHTTP(w, r.WithContext(reqCtx))
+	})
+	return &link{token: token, port: port, proxy: limited, close: func() { cancel(); transport.CloseIdleConnections() }}
+}
+
+// inside returns the URL in the sandbox that a URL of a link stands for.
+func inside(u *url.URL, prefix, addr string) *url.URL {
+	in := &url.URL{Scheme: "http", Host: addr, RawQuery: u.RawQuery}
+	in.Path = strings.TrimPrefix(u.Path, prefix)
+	in.RawPath = strings.TrimPrefix(u.EscapedPath(), prefix)
+	return in
+}
+
+// confine keeps an answer from reaching beyond its link: redirects within the
+// sandbox's server are told as the link's, and cookies are for the link alone,
+// since links of other sessions have the same host.
+func confine(r *http.Response, prefix, addr string) error {
+	if loc := r.Header.Get("Location"); loc != "" {
+		if u, err := url.Parse(loc); err == nil && (u.Host == "" || u.Host == addr) && strings.HasPrefix(u.Path, "/") {
+			u.Scheme, u.Host, u.User = "", "", nil
+			r.Header.Set("Location", prefix+u.String())
+		}
+	}
+	cookies := r.Cookies()
+	r.Header.Del("Set-Cookie")
+	for _, c := range cookies {
+		path := c.Path
+		if !strings.HasPrefix(path, "/") {
+			path = "/"
+		}
+		c.Domain, c.Path = "", prefix+path
+		if s := c.String(); s != "" {
+			r.Header.Add("Set-Cookie", s)
+		}
+	}
+	r.Header.Del("Clear-Site-Data")
+	r.Header.Del("Service-Worker-Allowed")
+	return nil
+}
+
+// guestConn is a stream to a port of a sandbox as a [net.Conn]. It has no
+// deadlines: requests end with their context, which closes it.
+type guestConn struct{ io.ReadWriteCloser }
+
+func (guestConn) LocalAddr() net.Addr              { return sandboxAddr{} }
+func (guestConn) RemoteAddr() net.Addr             { return sandboxAddr{} }
+func (guestConn) SetDeadline(time.Time) error      { return errNoDeadlines }
+func (guestConn) SetReadDeadline(time.Time) error  { return errNoDeadlines }
+func (guestConn) SetWriteDeadline(time.Time) error { return errNoDeadlines }
+
+var errNoDeadlines = fmt.Errorf("httpapi: stream to a sandbox: %w", apierr.Unsupported.Err())
+
+type sandboxAddr struct{}
+
+func (sandboxAddr) Network() string { return "sandbox" }
+func (sandboxAddr) String() string  { return "sandbox" }

@@ -1,0 +1,245 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+const gone = "InvalidMcpSession.NotFound"
+
+func TestSessionLife(t *testing.T) {
+	p := newPeer(t)
+	id := p.create(t, nil)
+	by := wire.SessionRequest{SessionID: id}
+
+	got := must(t, p, wire.GetSession, by)
+	require.Equal(t, id, got.SessionID)
+	require.Equal(t, wire.StatusRunning, got.Status)
+	require.NotEmpty(t, got.AppInstanceID)
+	require.NotEmpty(t, got.ResourceID)
+	require.Contains(t, got.ResourceURL, "resourceId=")
+	require.Equal(t, wire.StatusRunning, must(t, p, wire.SessionStatus, by).Status)
+	require.Equal(t, got.ResourceURL, must(t, p, wire.SessionInfo, by).ResourceURL)
+	must(t, p, wire.KeepAlive, wire.SessionQuery{SessionID: id})
+	must(t, p, wire.DeleteSession, by)
+
+	for _, a := range everyOperation(t, p, id) {
+		require.Equal(t, gone, a.Code, a.body)
+		require.Equal(t, http.StatusBadRequest, a.status)
+		require.Equal(t, "Session "+id+" not found", a.Message)
+	}
+}
+
+// everyOperation performs every operation on a session.
+func everyOperation(t *testing.T, p peer, id string) []answer {
+	t.Helper()
+	by, query := wire.SessionRequest{SessionID: id}, wire.SessionQuery{SessionID: id}
+	var all []answer
+	add := func(a answer) { all = append(all, a) }
+	_, a := ask(t, p, wire.GetSession, by)
+	add(a)
+	_, a = ask(t, p, wire.SessionStatus, by)
+	add(a)
+	_, a = ask(t, p, wire.SessionInfo, by)
+	add(a)
+	_, a = ask(t, p, wire.KeepAlive, query)
+	add(a)
+	_, a = ask(t, p, wire.GetLabels, query)
+	add(a)
+	_, a = ask(t, p, wire.SetLabels, wire.SetLabelsRequest{SessionID: id})
+	add(a)
+	_, a = ask(t, p, wire.GetLink, wire.GetLinkRequest{SessionID: id})
+	add(a)
+	_, a = ask(t, p, wire.GetLinkAsync, wire.GetLinkRequest{SessionID: id})
+	add(a)
+	_, a = ask(t, p, wire.CallTool, wire.CallToolRequest{SessionID: id, Name: "shell", Args: "{}"})
+	add(a)
+	_, a = ask(t, p, wire.CallTool, wire.CallToolRequest{SessionID: id, Name: "nothing"})
+	add(a)
+	_, a = ask(t, p, wire.DeleteSession, by)
+	add(a)
+	_, a = ask(t, p, wire.ReleaseSession, by)
+	add(a)
+	return all
+}
+
+func TestTenantsAreApart(t *testing.T) {
+	one := newPeer(t)
+	two := peer{one.handler, keyTwo}
+	id := one.create(t, map[string]string{"team": "one"})
+	foreign, unknown := everyOperation(t, two, id), everyOperation(t, two, "s-0123")
+	for i := range foreign {
+		require.Equal(t, unknown[i].status, foreign[i].status)
+		require.Equal(t,
+			strings.ReplaceAll(unknown[i].body, unknown[i].RequestID, ""),
+			strings.ReplaceAll(strings.ReplaceAll(foreign[i].body, id, "s-0123"), foreign[i].RequestID, ""))
+	}
+	require.Empty(t, must(t, two, wire.ListSessions, wire.ListSessionsRequest{}).Sessions)
+	require.Equal(t, wire.StatusRunning, must(t, one, wire.SessionStatus, wire.SessionRequest{SessionID: id}).Status)
+}
+
+func TestCreateRefuses(t *testing.T) {
+	p := newPeer(t)
+	for name, req := range map[string]wire.CreateSessionRequest{
+		"unknown image":     {ImageID: "nope"},
+		"blank image":       {ImageID: " "},
+		"negative timeout":  {ImageID: "host", Timeout: -1},
+		"endless timeout":   {ImageID: "host", Timeout: 30*24*60*60 + 1},
+		"blank label":       {ImageID: "host", Labels: wire.TextOf(map[string]string{"a": " "})},
+		"reserved label":    {ImageID: "host", Labels: wire.TextOf(map[string]string{"agb/tenant": "x"})},
+		"persistent mounts": {ImageID: "host", Contexts: []wire.ContextMount{{ContextID: "c", Path: "/mnt"}}},
+	} {
+		resp, a := ask(t, p, wire.CreateSession, req)
+		require.False(t, a.Success, name)
+		require.NotNil(t, resp.Success, name)
+		require.False(t, *resp.Success, name)
+		require.Empty(t, resp.SessionID, name)
+		require.Contains(t, resp.ErrMsg, a.Message, name)
+	}
+	resp, _ := ask(t, p, wire.CreateSession, wire.CreateSessionRequest{ImageID: "nope"})
+	for _, image := range []string{"host", "agb-code-space-1", "agb-code-space-2"} {
+		require.Contains(t, resp.ErrMsg, image)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	p := newPeer(t)
+	id := p.create(t, map[string]string{"a": "1"})
+	read := func() map[string]string {
+		return must(t, p, wire.GetLabels, wire.SessionQuery{SessionID: id}).Labels.V
+	}
+	set := func(m map[string]string) answer {
+		_, a := ask(t, p, wire.SetLabels, wire.SetLabelsRequest{SessionID: id, Labels: wire.JSONText[map[string]string]{V: m}})
+		return a
+	}
+	require.Equal(t, map[string]string{"a": "1"}, read())
+	require.True(t, set(map[string]string{"b": "ü <&>"}).Success)
+	require.Equal(t, map[string]string{"b": "ü <&>"}, read())
+	for _, bad := range []map[string]string{nil, {}, {" ": "x"}, {"x": ""}, {"x": "\n"}, {"agb/x": "y"}} {
+		require.Equal(t, "InvalidParameter", set(bad).Code)
+	}
+	require.Equal(t, map[string]string{"b": "ü <&>"}, read())
+
+	none := p.create(t, nil)
+	a := p.raw(t, http.MethodGet, "/sdk/GetLabel?sessionId="+none, "")
+	require.JSONEq(t, `{"labels":"{}"}`, string(a.Data))
+}
+
+// list returns one page and its envelope.
+func list(t *testing.T, p peer, req wire.ListSessionsRequest) ([]string, answer) {
+	t.Helper()
+	resp, a := ask(t, p, wire.ListSessions, req)
+	var ids []string
+	for _, s := range resp.Sessions {
+		require.Equal(t, wire.StatusRunning, s.Status)
+		ids = append(ids, s.SessionID)
+	}
+	return ids, a
+}
+
+func TestListPages(t *testing.T) {
+	p := newPeer(t)
+	var made []string
+	for range 5 {
+		made = append(made, p.create(t, map[string]string{"test": t.Name()}))
+	}
+	other := p.create(t, map[string]string{"test": "another"})
+	mine := wire.TextOf(map[string]string{"test": t.Name()})
+
+	var seen []string
+	req := wire.ListSessionsRequest{Labels: mine, MaxResults: 2}
+	for page := 0; ; page++ {
+		ids, a := list(t, p, req)
+		require.Equal(t, 5, *a.Count)
+		require.Equal(t, 2, a.MaxResults)
+		seen = append(seen, ids...)
+		if req.NextToken = a.NextToken; req.NextToken == "" {
+			require.Equal(t, 2, page)
+			break
+		}
+	}
+	require.Equal(t, made, seen)
+	require.NotContains(t, seen, other)
+
+	ids, a := list(t, p, wire.ListSessionsRequest{Selector: "test in (another),!absent"})
+	require.Equal(t, []string{other}, ids)
+	require.Equal(t, "test in (another),!absent", a.Selector)
+	require.Equal(t, 10, a.MaxResults)
+	ids, _ = list(t, p, wire.ListSessionsRequest{Labels: mine, Selector: "test=another"})
+	require.Empty(t, ids)
+	a = p.raw(t, http.MethodGet, `/sdk/ListSession?maxResults=10&labels=%7B%22none%22%3A%22x%22%7D`, "")
+	require.JSONEq(t, `[]`, string(a.Data))
+}
+
+func TestPageTokensAreForTheirListAlone(t *testing.T) {
+	p := newPeer(t)
+	set := map[string]string{"test": t.Name()}
+	p.create(t, set)
+	p.create(t, set)
+	req := wire.ListSessionsRequest{Labels: wire.TextOf(set), MaxResults: 1}
+	_, a := list(t, p, req)
+	token := a.NextToken
+	require.NotEmpty(t, token)
+
+	wrong := func(p peer, req wire.ListSessionsRequest, token string) {
+		req.NextToken = token
+		_, a := list(t, p, req)
+		require.Equal(t, "InvalidParameter", a.Code, token)
+		require.Equal(t, http.StatusBadRequest, a.status)
+	}
+	flipped := "A" + token[1:]
+	if flipped == token {
+		flipped = "B" + token[1:]
+	}
+	for _, bad := range []string{"x", "1", flipped, token + "A", token[:len(token)-1], strings.Repeat("A", len(token)), "-1", "\x00"} {
+		wrong(p, req, bad)
+	}
+	wrong(peer{p.handler, keyTwo}, req, token)
+	wrong(p, wire.ListSessionsRequest{MaxResults: 1}, token)
+	wrong(p, wire.ListSessionsRequest{Labels: req.Labels, Selector: "a", MaxResults: 1}, token)
+	req.MaxResults = 2 // how much to take is not part of the filter
+	req.NextToken = token
+	ids, _ := list(t, p, req)
+	require.Len(t, ids, 1)
+}
+
+func TestListBounds(t *testing.T) {
+	p := newPeer(t)
+	for n, ok := range map[int]bool{1: true, 100: true, 101: false, -1: false} {
+		_, a := list(t, p, wire.ListSessionsRequest{MaxResults: n})
+		require.Equal(t, ok, a.Success, n)
+	}
+	for _, selector := range []string{"(", "a in", "a=b,", strings.Repeat("a,", 10_000)} {
+		_, a := list(t, p, wire.ListSessionsRequest{Selector: selector})
+		require.Equal(t, "InvalidParameter", a.Code)
+	}
+	many := map[string]string{}
+	for i := range 65 {
+		many[strings.Repeat("k", i+1)] = "v"
+	}
+	_, a := list(t, p, wire.ListSessionsRequest{Labels: wire.TextOf(many)})
+	require.Equal(t, "InvalidParameter", a.Code)
+}
+
+func TestListTools(t *testing.T) {
+	p := newPeer(t)
+	a := p.raw(t, http.MethodPost, "/mcp/listTools?imageId=host", "{}")
+	var text string
+	require.NoError(t, json.Unmarshal(a.Data, &text), "data has to be text")
+	var tools []wire.ToolEntry
+	require.NoError(t, json.Unmarshal([]byte(text), &tools))
+	require.Len(t, tools, 14)
+	for _, tool := range tools {
+		require.NotEmpty(t, tool.Description, tool.Name)
+		require.NotEmpty(t, tool.Server, tool.Name)
+	}
+	require.JSONEq(t, `{"type":"object","properties":{"path":{"type":"string"},"edits":{"type":"array","items":{"type":"object",
+		"properties":{"oldText":{"type":"string"},"newText":{"type":"string"}},"required":["oldText","newText"]}},
+		"dryRun":{"type":"boolean"}},"required":["path","edits","dryRun"]}`, string(tools[4].InputSchema))
+}

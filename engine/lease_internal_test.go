@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// expiry starts a lease and returns it with what tells when and why it ended.
+func expiry(idle, life time.Duration) (*lease, <-chan string) {
+	ended := make(chan string, 1)
+	return startLease(idle, life, func(why string) { ended <- why }), ended
+}
+
+// alive checks that the lease goes on for d.
+func alive(t *testing.T, ended <-chan string, d time.Duration) {
+	t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	require.Empty(t, ended)
+}
+
+func TestLeaseEndsWhenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, time.Hour)
+		alive(t, ended, 59*time.Second)
+		require.True(t, l.touch())
+		alive(t, ended, 59*time.Second)
+		require.True(t, l.begin())
+		alive(t, ended, 5*time.Minute) // busy
+		require.True(t, l.begin())
+		l.end()
+		alive(t, ended, 5*time.Minute) // still busy
+		l.end()
+		alive(t, ended, time.Minute-time.Nanosecond)
+		start := time.Now()
+		require.Equal(t, endedIdle, <-ended)
+		require.Equal(t, time.Nanosecond, time.Since(start))
+		require.False(t, l.touch())
+		require.False(t, l.begin())
+	})
+}
+
+func TestLeaseEndsWithItsLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, 10*time.Minute)
+		require.True(t, l.begin())
+		alive(t, ended, 10*time.Minute-time.Nanosecond)
+		time.Sleep(time.Nanosecond)
+		require.Equal(t, endedLife, <-ended)
+		l.end() // the call that was under way
+		require.False(t, l.begin())
+	})
+}
+
+func TestLeaseWithoutLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(NoTimeout, NoTimeout)
+		alive(t, ended, 365*24*time.Hour)
+		require.True(t, l.begin())
+		l.end()
+		require.True(t, l.touch())
+
+		_, ended = expiry(NoTimeout, time.Hour)
+		alive(t, ended, time.Hour-time.Nanosecond)
+		require.Equal(t, endedLife, <-ended)
+
+		_, ended = expiry(time.Hour, NoTimeout)
+		alive(t, ended, time.Hour-time.Nanosecond)
+		require.Equal(t, endedIdle, <-ended)
+	})
+}
+
+func TestLeaseStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, time.Hour)
+		require.True(t, l.begin())
+		l.stop()
+		l.stop()
+		l.end()
+		require.False(t, l.touch())
+		alive(t, ended, 2*time.Hour)
+	})
+}
+
+// TestLeaseIsExtendedOrOver races activity against the end of the lease.
+func TestLeaseIsExtendedOrOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 1000 {
+			l, ended := expiry(time.Second, NoTimeout)
+			time.Sleep(time.Second)
+			extended := l.touch()
+			synctest.Wait()
+			require.Equal(t, extended, len(ended) == 0)
+			l.stop()
+		}
+	})
+}
