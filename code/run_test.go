@@ -1,0 +1,96 @@
+package code_test
+
+import (
+	"context"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/agb"
+	"github.com/agb-go/sdk/agb/agbtest"
+	"github.com/agb-go/sdk/code"
+)
+
+// needs skips a test for which this machine, whose toolchains are the
+// sandbox's, has no interpreter.
+func needs(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skipf("there is no %s here", program)
+	}
+}
+
+func TestPython(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), "Py", "import sys\nprint('out')\nprint('err', file=sys.stderr)\n6 * 7", nil)
+	require.NoError(t, err)
+	require.Equal(t, "out\n", res.Stdout)
+	require.Equal(t, "err\n", res.Stderr)
+	require.Nil(t, res.Error)
+	require.Len(t, res.Results, 1)
+	require.Equal(t, "42", res.Results[0].Text)
+	require.True(t, res.Results[0].Main)
+	require.Positive(t, res.Duration)
+	require.NotEmpty(t, res.RequestID)
+
+	res, err = s.Code.Run(t.Context(), code.Python, "print('before')\n1/0", nil)
+	require.NoError(t, err, "an error of the code is a result")
+	require.Equal(t, "before\n", res.Stdout)
+	require.NotNil(t, res.Error)
+	require.Equal(t, "ZeroDivisionError", res.Error.Name)
+	require.Equal(t, "division by zero", res.Error.Value)
+	require.Contains(t, res.Error.Traceback, "1/0")
+}
+
+func TestBash(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), code.Bash, "a=(1 2 3); echo ${#a[@]}", nil)
+	require.NoError(t, err)
+	require.Equal(t, "3\n", res.Stdout)
+}
+
+func TestTimeout(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	start := time.Now()
+	res, err := s.Code.Run(t.Context(), code.Bash, "echo before; sleep 60", &code.RunOptions{Timeout: 300 * time.Millisecond})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Contains(t, err.Error(), "code timeout")
+	require.NotNil(t, res)
+	require.Equal(t, "before\n", res.Stdout)
+	require.Less(t, time.Since(start), 10*time.Second)
+}
+
+func TestInterpreterMissing(t *testing.T) {
+	for lang, program := range map[code.Language]string{code.R: "Rscript", code.Java: "java", code.JavaScript: "node"} {
+		if _, err := exec.LookPath(program); err == nil {
+			continue
+		}
+		_, err := agbtest.NewSession(t).Code.Run(t.Context(), lang, "1", nil)
+		require.ErrorIs(t, err, agb.ErrInterpreterMissing)
+		var e *agb.Error
+		require.ErrorAs(t, err, &e)
+		require.NotEmpty(t, e.Hint)
+		require.Equal(t, "code.Run", e.Op)
+	}
+}
+
+func TestLanguages(t *testing.T) {
+	for name, want := range map[string]code.Language{
+		" Python ": code.Python, "py": code.Python, "python3": code.Python,
+		"js": code.JavaScript, "Node": code.JavaScript, "nodejs": code.JavaScript,
+		"JAVA": code.Java, "R": code.R, "bash": code.Bash, "sh": code.Bash,
+	} {
+		got, err := code.ParseLanguage(name)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, name := range []string{"", "ruby", "python2", "c++"} {
+		_, err := code.ParseLanguage(name)
+		require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	}
+}

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/internal/transport"
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+// InfoResult is the outcome of [Session.Info].
+type InfoResult struct {
+	SessionID string
+	// ResourceURL is where a browser can watch the session.
+	ResourceURL string
+	// Desktop is how to reach the screen of a session that has one, else nil.
+	Desktop   *Desktop
+	RequestID string
+}
+
+// Desktop is the streaming access to a screen. AuthCode and Ticket are secrets.
+type Desktop struct {
+	AppID                string
+	AuthCode             string
+	ConnectionProperties string
+	ResourceID           string
+	ResourceType         string
+	Ticket               string
+}
+
+// Info describes the session.
+func (s *Session) Info(ctx context.Context) (*InfoResult, error) {
+	resp, meta, err := transport.Do(ctx, s.t, wire.SessionInfo, wire.SessionRequest{SessionID: s.ID})
+	if err != nil {
+		return nil, s.fail(err, "Info")
+	}
+	if resp.IsError {
+		return nil, &apierr.Error{
+			Code: wire.FaultCode("", 0, resp.ErrMsg), Op: "session.Info", SessionID: s.ID, RequestID: meta.RequestID,
+			Message: resp.ErrMsg,
+		}
+	}
+	res := &InfoResult{SessionID: s.ID, ResourceURL: resp.ResourceURL, RequestID: meta.RequestID}
+	if d := resp.Desktop; d != nil {
+		desktop := Desktop(*d)
+		res.Desktop = &desktop
+	}
+	return res, nil
+}
+
+// KeepAliveResult is the outcome of [Session.KeepAlive].
+type KeepAliveResult struct{ RequestID string }
+
+// KeepAlive counts as activity, so that the session is not released as idle.
+func (s *Session) KeepAlive(ctx context.Context) (*KeepAliveResult, error) {
+	_, meta, err := transport.Do(ctx, s.t, wire.KeepAlive, wire.SessionQuery{SessionID: s.ID})
+	if err != nil {
+		return nil, s.fail(err, "KeepAlive")
+	}
+	return &KeepAliveResult{RequestID: meta.RequestID}, nil
+}
+
+// LinkOptions are the options of [Session.Link]. Nil is ready to use.
+type LinkOptions struct {
+	// Protocol is the scheme of the URL, such as "https". Empty leaves it to
+	// the service.
+	Protocol string
+	// Port is the port in the session that the URL leads to; 0 leaves it to
+	// the service. AGB's hosted service takes 30100 to 30199.
+	Port int
+}
+
+// LinkResult is the outcome of [Session.Link].
+type LinkResult struct {
+	// URL may have a secret in it.
+	URL       string
+	RequestID string
+}
+
+// Link returns a URL that leads into the session. The client never sends
+// anything there by itself.
+func (s *Session) Link(ctx context.Context, opts *LinkOptions) (*LinkResult, error) {
+	req := wire.GetLinkRequest{SessionID: s.ID}
+	if opts != nil {
+		if opts.Port < 0 || opts.Port > 65535 {
+			return nil, s.fail(apierr.Errorf(apierr.InvalidArgument, "%d is not a port", opts.Port), "Link")
+		}
+		req.Protocol = opts.Protocol
+		if port := opts.Port; port != 0 {
+			req.Port = &port
+		}
+	}
+	resp, meta, err := transport.Do(ctx, s.t, wire.GetLink, req)
+	if err != nil {
+		return nil, s.fail(err, "Link")
+	}
+	if u, err := url.Parse(resp.URL); err != nil || u.Scheme == "" || u.Host == "" {
+		return nil, &apierr.Error{
+			Code: apierr.MalformedResponse, Op: "session.Link", SessionID: s.ID, RequestID: meta.RequestID,
+			Message: "the link is not a URL",
+		}
+	}
+	return &LinkResult{URL: resp.URL, RequestID: meta.RequestID}, nil
+}
