@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+)
+
+// keyVariable holds an API key, for those who have no file of them.
+const keyVariable = "AGB_SERVE_API_KEY"
+
+// Bounds of API keys and of the file that they are in.
+const (
+	minKeyBytes = 16 // off loopback
+	maxKeyFile  = 1 << 20
+	maxKeys     = 1000
+)
+
+// loadKeys returns the API keys in a file, or the one in the environment when
+// no file is named. None at all is an error.
+func loadKeys(file string, getenv func(string) string) ([]string, error) {
+	text := getenv(keyVariable)
+	if file != "" {
+		b, err := readKeyFile(file)
+		if err != nil {
+			return nil, err
+		}
+		text = string(b)
+	}
+	var keys []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if strings.ContainsFunc(line, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return nil, errors.New("an API key has a blank or a character that is not ASCII in it")
+		}
+		keys = append(keys, line)
+	}
+	switch {
+	case len(keys) > maxKeys:
+		return nil, fmt.Errorf("%d API keys, at most %d are allowed", len(keys), maxKeys)
+	case len(keys) == 0 && file != "":
+		return nil, fmt.Errorf("there is no API key in %s: write one a line, for example from \"openssl rand -hex 24\"", file)
+	case len(keys) == 0:
+		return nil, fmt.Errorf("%w: there is no API key: give --api-key-file FILE or set %s", errUsage, keyVariable)
+	}
+	return keys, nil
+}
+
+func readKeyFile(name string) (b []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err = io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if len(b) > maxKeyFile {
+		err = fmt.Errorf("%s is longer than %d bytes", name, maxKeyFile)
+	}
+	return b, err
+}
+
+// checkKeys refuses keys that are too easy to guess for an address that others
+// can reach.
+func checkKeys(keys []string, addr net.Addr) error {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
+		return nil
+	}
+	for i, key := range keys {
+		if len(key) < minKeyBytes {
+			return fmt.Errorf("API key %d has %d bytes: at least %d are needed on %v, which is not loopback", i+1, len(key), minKeyBytes, addr)
+		}
+	}
+	return nil
+}
