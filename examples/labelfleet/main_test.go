@@ -1,0 +1,23 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/agb"
+)
+
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	err := run(t.Context(), &out, 24, 4)
+	if errors.Is(err, agb.ErrIsolationUnavailable) || errors.Is(err, agb.ErrUnsupported) {
+		t.Skipf("no sandboxes on this machine: %v", err)
+	}
+	require.NoError(t, err)
+	for _, want := range []string{"created 24 of 24", "env=prod                     8 sessions", "deleted 24 of 24", "0 sessions left"} {
+		require.Contains(t, out.String(), want)
+	}
+}
