@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"time"
+
+	"github.com/agb-go/sdk/agb"
+)
+
+// series is one thing that is measured, once a round.
+type series struct {
+	name  string
+	peer  string // the series that it is compared with, "" for none
+	once  func(context.Context) (time.Duration, error)
+	times []time.Duration
+}
+
+// Names of the series that others are compared with.
+const (
+	forkExec = "fork + exec of /bin/echo"
+	bwrap    = "bwrap --unshare-all, echo"
+)
+
+// plan returns what is measured. Bubblewrap is left out where it is not
+// installed.
+func plan(ctx context.Context, client *agb.Client) ([]*series, error) {
+	live, err := client.Create(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := []*series{
+		{name: forkExec, once: process("/bin/echo", "hi")},
+	}
+	peer := forkExec
+	if path, err := exec.LookPath("bwrap"); err == nil {
+		peer = bwrap
+		all = append(all, &series{name: bwrap, once: process(path,
+			"--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
+			"--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
+			"--tmpfs", "/tmp", "--", "/bin/echo", "hi")})
+	}
+	return append(all,
+		&series{name: "create", peer: peer, once: create(client, false)},
+		&series{name: "create + first command done", peer: peer, once: create(client, true)},
+		&series{name: "further command", peer: forkExec, once: command(live.Session)},
+		&series{name: "status (a call without a process)", once: status(live.Session)},
+		&series{name: "delete", once: remove(client)},
+	), nil
+}
+
+func process(name string, args ...string) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		start := time.Now()
+		out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+		if err != nil {
+			return 0, fmt.Errorf("%w: %s", err, out)
+		}
+		return time.Since(start), nil
+	}
+}
+
+// create measures making a session and, if asked to, running its first command.
+func create(client *agb.Client, first bool) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		start := time.Now()
+		res, err := client.Create(ctx, nil)
+		if err != nil {
+			return 0, err
+		}
+		if first {
+			if _, err := res.Session.Command.Run(ctx, "echo hi", nil); err != nil {
+				return 0, err
+			}
+		}
+		d := time.Since(start)
+		_, err = client.Delete(ctx, res.Session.ID)
+		return d, err
+	}
+}
+
+func command(s *agb.Session) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		start := time.Now()
+		_, err := s.Command.Run(ctx, "echo hi", nil)
+		return time.Since(start), err
+	}
+}
+
+func status(s *agb.Session) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		start := time.Now()
+		_, err := s.Status(ctx)
+		return time.Since(start), err
+	}
+}
+
+func remove(client *agb.Client) func(context.Context) (time.Duration, error) {
+	return func(ctx context.Context) (time.Duration, error) {
+		res, err := client.Create(ctx, nil)
+		if err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		_, err = client.Delete(ctx, res.Session.ID)
+		return time.Since(start), err
+	}
+}
