@@ -35,7 +35,9 @@
 // outside is never root: the ids of a sandbox are the owner's own id, or for an
 // owner that is root, ids from 100000 on. (A root that is confined to a user
 // namespace without those ids is an ordinary owner here.) There are no
-// capabilities, and no way to get any.
+// capabilities, and no way to get any. The kernel does not let an ordinary
+// owner drop its supplementary groups: what they may read of the files shown,
+// the sandbox may.
 //
 // Limits.Processes counts threads, and the guest's own: about six.
 //
