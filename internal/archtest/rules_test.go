@@ -23,7 +23,7 @@ engine/internal/httpapi: apierr labels engine/driver internal/wire internal/gues
 engine/linuxns:          apierr engine/driver engine/linuxns/internal/* internal/guest/agent +sys
 engine/linuxns/internal/control:  engine/driver engine/linuxns/internal/* +sys
 engine/linuxns/internal/launcher: engine/driver engine/linuxns/internal/* +sys
-engine/linuxns/internal/layers:   engine/driver engine/linuxns/internal/* +sys
+engine/linuxns/internal/layers:   engine/driver engine/linuxns/internal/* internal/guest/agent +sys
 engine/linuxns/internal/reexec:   engine/driver engine/linuxns/internal/* internal/guest/agent +sys
 engine/linuxns/internal/seccomp:  +sys +bpf
 engine/linuxns/internal/tape:     +sys

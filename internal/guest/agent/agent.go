@@ -6,7 +6,7 @@
 // nothing that they could not have themselves. What it must do is go on
 // whatever they do to it. So
 //
-//   - it is not dumpable, and catches every signal that can be caught;
+//   - it is not dumpable, and signals from inside do nothing to it;
 //   - it takes nothing from them: neither environment nor files to configure it;
 //   - it holds no descriptor that they could use: all are close-on-exec;
 //   - it is the only one that waits for processes, and adopts every orphan;

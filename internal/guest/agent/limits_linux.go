@@ -6,17 +6,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadReserve is how many processes and threads are the agent's: commands
-// have that many fewer. The agent's runtime cannot go on without the thread
-// that it needs, and commands of the same user count against the same limit.
-const threadReserve = 24
+// ThreadReserve is how many processes and threads the agent's own limit has to
+// exceed that of commands, which the agent sets: its runtime cannot go on
+// without the thread that it needs, and commands of the same user count against
+// the same number.
+const ThreadReserve = 24
 
 // tagCount is how many tags there are.
 const tagCount = 1 << 14
 
 // limits are the resource limits that commands inherit and the agent itself
-// does without. Only the soft ones are lowered, because the agent has to take
-// that back: a command that raises them again endangers its own sandbox alone.
+// does without. Only the soft ones are lowered while a command starts, because
+// the agent has to take that back; the hard one of processes follows at once.
 type limits struct {
 	processes unix.Rlimit // as found
 	signals   unix.Rlimit
@@ -34,8 +35,8 @@ func readLimits() limits {
 // with tag: the number of signals that may be pending, of which there are
 // always far too many, is passed on to whatever it starts and does not show.
 func (l *limits) lower(tag uint64) {
-	if l.processes.Cur > 2*threadReserve && l.processes.Cur != unix.RLIM_INFINITY {
-		l.set(unix.RLIMIT_NPROC, l.processes, l.processes.Cur-threadReserve)
+	if n, ok := l.commandProcesses(); ok {
+		l.set(unix.RLIMIT_NPROC, l.processes, n)
 	}
 	if base := l.signalBase(); base > 0 {
 		l.set(unix.RLIMIT_SIGPENDING, l.signals, base+tag)
@@ -43,11 +44,27 @@ func (l *limits) lower(tag uint64) {
 }
 
 func (l *limits) restore() {
-	if l.processes.Cur > 2*threadReserve && l.processes.Cur != unix.RLIM_INFINITY {
+	if _, ok := l.commandProcesses(); ok {
 		l.set(unix.RLIMIT_NPROC, l.processes, l.processes.Cur)
 	}
 	if l.signalBase() > 0 {
 		l.set(unix.RLIMIT_SIGPENDING, l.signals, l.signals.Cur)
+	}
+}
+
+// commandProcesses is the limit of processes that commands get; false when the
+// agent's own leaves no room for a lower one.
+func (l *limits) commandProcesses() (uint64, bool) {
+	ok := l.processes.Cur > ThreadReserve && l.processes.Cur != unix.RLIM_INFINITY
+	return l.processes.Cur - ThreadReserve, ok
+}
+
+// fix keeps a command that was just started from raising its limit of processes
+// again.
+func (l *limits) fix(pid int) {
+	if n, ok := l.commandProcesses(); ok {
+		// It fails when the command has ended.
+		_ = unix.Prlimit(pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
 }
 

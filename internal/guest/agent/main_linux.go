@@ -3,10 +3,7 @@ package agent
 import (
 	"math"
 	"os"
-	"os/signal"
-	"runtime"
 	"runtime/debug"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -19,14 +16,15 @@ const Home = "/home/user"
 // searchPath is where programs are looked up.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/local/go/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-const (
-	// procs is how many threads run Go code at once. Nothing here computes
-	// for long, and handing work to another processor takes longer than to
-	// do it.
-	procs = 1
-	// gcPercent makes the heap's least size 1 MiB.
-	gcPercent = 25
-)
+// Env is the environment to start a guest with. It speaks to the Go runtime
+// alone; commands get one that the agent makes.
+//
+// One thread runs Go code: nothing here computes for long, and handing work to
+// another processor takes longer than to do it. The heap's least size is 1 MiB.
+// The runtime need not look for the limits of a cgroup.
+func Env() []string {
+	return []string{"GOMAXPROCS=1", "GOGC=25", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"}
+}
 
 // Main is the guest: it answers the engine over descriptor fd, a stream, until
 // that is closed, and then exits, which ends the sandbox. It never returns.
@@ -57,12 +55,10 @@ func prepare(fd int) (*os.File, error) {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return nil, os.NewSyscallError("set not dumpable", err)
 	}
-	catchSignals()
-	unix.Umask(0o022)
-	debug.SetGCPercent(gcPercent)
-	if runtime.GOMAXPROCS(0) > procs {
-		runtime.GOMAXPROCS(procs)
+	if err := defaultSignals(); err != nil {
+		return nil, err
 	}
+	unix.Umask(0o022)
 	const firstOther = 3
 	if err := unix.CloseRange(firstOther, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("set descriptors close-on-exec", err)
@@ -71,16 +67,6 @@ func prepare(fd int) (*os.File, error) {
 		return nil, os.NewSyscallError("set connection non-blocking", err)
 	}
 	return os.NewFile(uintptr(fd), "engine"), nil
-}
-
-// catchSignals keeps signals sent by commands from ending the process. They
-// are caught, not ignored, because what is ignored is inherited.
-func catchSignals() {
-	signal.Notify(make(chan os.Signal, 1),
-		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGABRT,
-		syscall.SIGBUS, syscall.SIGFPE, syscall.SIGUSR1, syscall.SIGSEGV, syscall.SIGUSR2, syscall.SIGPIPE,
-		syscall.SIGALRM, syscall.SIGTERM, syscall.SIGSTKFLT, syscall.SIGXCPU, syscall.SIGXFSZ,
-		syscall.SIGVTALRM, syscall.SIGIO, syscall.SIGPWR, syscall.SIGSYS)
 }
 
 // agent is a [guest.Handler].

@@ -12,11 +12,7 @@ import (
 	"github.com/agb-go/sdk/engine/linuxns/internal/seccomp"
 )
 
-// guestEnv is the whole environment of a guest, which makes that of commands
-// itself. A guest does little, whatever the machine has.
-var guestEnv = []string{"GOMAXPROCS=2"}
-
-func findHost(guestArgs []string) (layers.Host, error) {
+func findHost(guestArgs, guestEnv []string) (layers.Host, error) {
 	filter, err := seccomp.Filter()
 	if err != nil {
 		return layers.Host{}, err

@@ -49,16 +49,16 @@ type child struct {
 func (c child) kill() { _ = unix.Kill(c.pid, unix.SIGKILL) }
 
 // Main serves the owner at [layers.ControlFD] until it is gone, and then ends
-// the process. guestArgs is what guests are started with. It must be called on
-// the main thread.
-func Main(guestArgs []string) {
+// the process. Guests are started with the arguments and the environment given.
+// It must be called on the main thread.
+func Main(guestArgs, guestEnv []string) {
 	runtime.LockOSThread()
 	l := &launcher{
 		children: map[uint64]child{},
 		buf:      make([]byte, control.RequestLimit+1),
 		oob:      make([]byte, unix.CmsgSpace(4*passed)),
 	}
-	err := l.prepare(guestArgs)
+	err := l.prepare(guestArgs, guestEnv)
 	if err == nil {
 		err = l.serve()
 	}
@@ -70,7 +70,7 @@ func Main(guestArgs []string) {
 }
 
 // prepare finds out about the machine and puts descriptors in order.
-func (l *launcher) prepare(guestArgs []string) error {
+func (l *launcher) prepare(guestArgs, guestEnv []string) error {
 	// Whoever stops the owner's process group or service stops the owner; the
 	// launcher follows when that one is gone. Not ignored: that is inherited.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
@@ -79,7 +79,7 @@ func (l *launcher) prepare(guestArgs []string) error {
 	_, _ = unix.KeyctlJoinSessionKeyring("")
 
 	var err error
-	l.host, err = findHost(guestArgs)
+	l.host, err = findHost(guestArgs, guestEnv)
 	if err != nil {
 		return err
 	}

@@ -7,9 +7,11 @@ import (
 
 	"github.com/agb-go/sdk/engine/driver"
 	"github.com/agb-go/sdk/engine/linuxns/internal/tape"
+	"github.com/agb-go/sdk/internal/guest/agent"
 )
 
-// limits sets the resource limits, soft and hard alike.
+// limits sets the resource limits, soft and hard alike. The agent lowers that of
+// processes for commands.
 func (b *builder) limits(l driver.Limits) {
 	b.Layer(Limits)
 	for _, r := range []struct {
@@ -17,7 +19,7 @@ func (b *builder) limits(l driver.Limits) {
 		which int
 		value uint64
 	}{
-		{"processes", unix.RLIMIT_NPROC, uint64(l.Processes)},
+		{"processes", unix.RLIMIT_NPROC, uint64(l.Processes) + agent.ThreadReserve},
 		{"open files", unix.RLIMIT_NOFILE, uint64(l.OpenFiles)},
 		{"file size", unix.RLIMIT_FSIZE, uint64(l.FileBytes)},
 		{"data", unix.RLIMIT_DATA, uint64(l.DataBytes)},

@@ -47,7 +47,7 @@ func init() {
 	switch os.Args[0] {
 	case launcherName:
 		if isSocket(unix.SOCK_SEQPACKET) {
-			launcher.Main(GuestArgs())
+			launcher.Main(GuestArgs(), agent.Env())
 			syscall.Exit(exitReturned)
 		}
 	case guestName:
