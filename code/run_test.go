@@ -65,20 +65,6 @@ func TestTimeout(t *testing.T) {
 	require.Less(t, time.Since(start), 10*time.Second)
 }
 
-func TestInterpreterMissing(t *testing.T) {
-	for lang, program := range map[code.Language]string{code.R: "Rscript", code.Java: "java", code.JavaScript: "node"} {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		_, err := agbtest.NewSession(t).Code.Run(t.Context(), lang, "1", nil)
-		require.ErrorIs(t, err, agb.ErrInterpreterMissing)
-		var e *agb.Error
-		require.ErrorAs(t, err, &e)
-		require.NotEmpty(t, e.Hint)
-		require.Equal(t, "code.Run", e.Op)
-	}
-}
-
 func TestLanguages(t *testing.T) {
 	for name, want := range map[string]code.Language{
 		" Python ": code.Python, "py": code.Python, "python3": code.Python,

@@ -39,7 +39,8 @@ var javaDriver string
 var rDriver string
 
 // The driver for bash is one line, so that line numbers are those of the code.
-// Expansion comes first: the code does not see the program's descriptor.
+// Expansion comes first: the code does not see the program's descriptor. An
+// image may have a shell and nothing else.
 //
 //go:embed drivers/bash.sh
 var bashDriver string
