@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -76,6 +77,10 @@ func commands(ctx context.Context, w io.Writer, s *agb.Session) error {
 
 func python(ctx context.Context, w io.Writer, s *agb.Session) error {
 	res, err := s.Code.Run(ctx, code.Python, "import platform\nprint('python', platform.python_version())\nsum(range(101))", nil)
+	if errors.Is(err, agb.ErrInterpreterMissing) {
+		fmt.Fprintln(w, "code     ", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
