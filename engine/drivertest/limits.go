@@ -54,7 +54,6 @@ func (s *suite) processLimit() {
 	t := s.t
 	b := s.sandbox()
 	require.Equal(t, strconv.Itoa(Spec.Limits.Processes)+"\n", b.Output(t, "ulimit -u 2>/dev/null || bash -c 'ulimit -u'"))
-	require.NotZero(t, b.Run(t, "bash -c 'ulimit -u "+strconv.Itoa(Spec.Limits.Processes+1)+"'").Exit.Code, "the limit can be raised")
 	got := b.Run(t, "i=0; while [ $i -lt "+strconv.Itoa(Spec.Limits.Processes+1)+" ]; do sleep 60 & i=$((i+1)); done; echo all")
 	require.NotContains(t, got.Stdout, "all", "more processes than the limit")
 }

@@ -17,7 +17,8 @@ const tagCount = 1 << 14
 
 // limits are the resource limits that commands inherit and the agent itself
 // does without. Only the soft ones are lowered while a command starts, because
-// the agent has to take that back; the hard one of processes follows at once.
+// the agent has to take that back: a command that raises them again endangers
+// its own sandbox alone.
 type limits struct {
 	processes unix.Rlimit // as found
 	signals   unix.Rlimit
@@ -57,15 +58,6 @@ func (l *limits) restore() {
 func (l *limits) commandProcesses() (uint64, bool) {
 	ok := l.processes.Cur > ThreadReserve && l.processes.Cur != unix.RLIM_INFINITY
 	return l.processes.Cur - ThreadReserve, ok
-}
-
-// fix keeps a command that was just started from raising its limit of processes
-// again.
-func (l *limits) fix(pid int) {
-	if n, ok := l.commandProcesses(); ok {
-		// It fails when the command has ended.
-		_ = unix.Prlimit(pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)
-	}
 }
 
 // signalBase is the limit of tag 0; 0 when there is no room for tags.

@@ -61,7 +61,6 @@ func (r *reaper) start(path string, args []string, attr *syscall.ProcAttr) (*pro
 	if err != nil {
 		return nil, err
 	}
-	r.limits.fix(pid)
 	p.pid = pid
 	r.running[pid] = p
 	return p, nil
