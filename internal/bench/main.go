@@ -58,5 +58,8 @@ func run(ctx context.Context, w io.Writer, n int) error {
 		}
 	}
 	report(w, series)
+	if err := calls(ctx, w, client, 10*n); err != nil {
+		return err
+	}
 	return binarySize(ctx, w)
 }

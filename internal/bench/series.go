@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"time"
 
 	"github.com/agb-go/sdk/agb"
+	"github.com/agb-go/sdk/engine"
 )
 
 // series is one thing that is measured, once a round.
@@ -42,6 +44,7 @@ func plan(ctx context.Context, client *agb.Client) ([]*series, error) {
 			"--tmpfs", "/tmp", "--", "/bin/echo", "hi")})
 	}
 	return append(all,
+		&series{name: "new engine + first command done", peer: peer, once: engineAndCommand},
 		&series{name: "create", peer: peer, once: create(client, false)},
 		&series{name: "create + first command done", peer: peer, once: create(client, true)},
 		&series{name: "further command", peer: forkExec, once: command(live.Session)},
@@ -78,6 +81,25 @@ func create(client *agb.Client, first bool) func(context.Context) (time.Duration
 		_, err = client.Delete(ctx, res.Session.ID)
 		return d, err
 	}
+}
+
+// engineAndCommand measures what a program waits for that starts from nothing.
+func engineAndCommand(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	eng, err := engine.New(engine.Config{})
+	if err != nil {
+		return 0, err
+	}
+	client, err := agb.New(agb.WithTransport(eng.Transport()))
+	if err != nil {
+		return 0, errors.Join(err, eng.Close())
+	}
+	res, err := client.Create(ctx, nil)
+	if err == nil {
+		_, err = res.Session.Command.Run(ctx, "echo hi", nil)
+	}
+	d := time.Since(start)
+	return d, errors.Join(err, eng.Close())
 }
 
 func command(s *agb.Session) func(context.Context) (time.Duration, error) {
