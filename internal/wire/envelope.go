@@ -55,8 +55,14 @@ func Open[Resp any](e *Envelope) (resp Resp, err error) {
 			return resp, fmt.Errorf("wire: decode data: %w", err)
 		}
 	}
-	if p, ok := any(&resp).(paged); ok {
+	TakePage(e, &resp)
+	return resp, nil
+}
+
+// TakePage puts into a response, whose data came another way than through
+// [Open], what e says beside the data.
+func TakePage[Resp any](e *Envelope, resp *Resp) {
+	if p, ok := any(resp).(paged); ok {
 		*p.page() = e.Page
 	}
-	return resp, nil
 }

@@ -60,5 +60,8 @@ func TestFaultsRoundTrip(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Equal(t, apierr.SessionNotFound, wire.FaultCode("", http.StatusBadRequest, "Session x not found"))
 	require.Equal(t, apierr.SessionNotFound, wire.FaultCode("", http.StatusOK, "InvalidMcpSession.NotFound"))
+	require.Equal(t, apierr.InvalidArgument, wire.FaultCode("", http.StatusBadRequest, "Image x not found"))
+	require.Equal(t, apierr.InvalidArgument, wire.FaultCode("InvalidAction.NotFound", http.StatusBadRequest, "no such api"))
+	require.Equal(t, apierr.Unknown, wire.FaultCode("", http.StatusOK, "/mcp/getSessionInfo not found"))
 	require.Equal(t, apierr.Unauthenticated, wire.FaultCode("?", http.StatusUnauthorized, "no"))
 }

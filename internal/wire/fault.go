@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/agb-go/sdk/apierr"
@@ -74,8 +75,16 @@ func FaultCode(wire string, status int, message string) apierr.Code {
 // that the session does not exist.
 func SaysSessionGone(message string) bool {
 	m := strings.ToLower(message)
-	return strings.Contains(m, "not found") || strings.Contains(m, "notfound")
+	return (strings.Contains(m, "not found") || strings.Contains(m, "notfound")) && NamesSession(message)
 }
+
+// sessionWord is the word, or the code of a session that is gone; the paths of
+// operations have it within longer words.
+var sessionWord = regexp.MustCompile(`(?i)\bsession\b|session\.notfound\b`)
+
+// NamesSession reports whether the message of a control-plane failure is about
+// a session: an image, an operation or an address may not be found either.
+func NamesSession(message string) bool { return sessionWord.MatchString(message) }
 
 // toolFaults are the words by which the text of a failed tool call is
 // understood, when the server says no more.

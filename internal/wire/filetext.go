@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +21,23 @@ func parseDone(text string) (Done, error) { return Done{text}, nil }
 func formatEdit(r EditResult) string            { return r.Content }
 func parseEdit(text string) (EditResult, error) { return EditResult{text}, nil }
 
-// formatFileInfo writes a line "key: value" for each fact.
+// formatFileInfo writes a line "key: value" for each fact. Some are there twice,
+// for clients that know them by another name.
 func formatFileInfo(f FileInfo) string {
 	kind := PathFile
 	if f.IsDir {
 		kind = PathDir
 	}
-	return fmt.Sprintf("path: %s\nsize: %d\nisDirectory: %t\ntype: %s\npermissions: %03o\nmodified: %s\n",
-		oneLine(f.Path), f.Size, f.IsDir, kind, fs.FileMode(f.Mode).Perm(), f.Modified.UTC().Format(time.RFC3339Nano))
+	perm, modified := fmt.Sprintf("%03o", fs.FileMode(f.Mode).Perm()), f.Modified.UTC().Format(time.RFC3339Nano)
+	var b strings.Builder
+	for _, fact := range [][2]string{
+		{"path", oneLine(f.Path)}, {"name", oneLine(path.Base(f.Path))}, {"size", strconv.FormatInt(f.Size, 10)},
+		{"isDirectory", strconv.FormatBool(f.IsDir)}, {"type", kind},
+		{"permissions", perm}, {"mode", perm}, {"modified", modified}, {"modTime", modified},
+	} {
+		b.WriteString(fact[0] + ": " + fact[1] + "\n")
+	}
+	return b.String()
 }
 
 // parseFileInfo reads the lines that it understands. Size and kind have to be
@@ -43,7 +54,7 @@ func parseFileInfo(text string) (f FileInfo, err error) {
 	if f.Size, err = strconv.ParseInt(facts["size"], 10, 64); err != nil && !f.IsDir {
 		return f, fmt.Errorf("file info without a size: %w", err)
 	}
-	perm, err := strconv.ParseUint(facts["permissions"], 8, 32)
+	perm, err := strconv.ParseUint(cmp.Or(facts["permissions"], facts["mode"]), 8, 32)
 	if err != nil {
 		perm = 0o644
 	}
@@ -51,7 +62,7 @@ func parseFileInfo(text string) (f FileInfo, err error) {
 	if f.IsDir {
 		f.Mode |= uint32(fs.ModeDir)
 	}
-	if t, err := time.Parse(time.RFC3339Nano, facts["modified"]); err == nil {
+	if t, err := time.Parse(time.RFC3339Nano, cmp.Or(facts["modified"], facts["modTime"])); err == nil {
 		f.Modified = t
 	}
 	return f, nil

@@ -3,7 +3,9 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 )
 
 // JSONText is a T that travels as JSON inside a string, in a body or in the
@@ -22,7 +24,23 @@ func (t *JSONText[T]) UnmarshalText(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	return json.Unmarshal(b, &t.V)
+	return t.read(b)
+}
+
+// read decodes the JSON that t stands for.
+func (t *JSONText[T]) read(b []byte) error {
+	var err error
+	if labels, ok := any(&t.V).(*map[string]string); ok {
+		err = readLabels(b, labels)
+	} else {
+		err = json.Unmarshal(b, &t.V)
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		// Of an error of this type package json tells the field.
+		return &json.UnmarshalTypeError{Value: "text that is not JSON", Type: reflect.TypeFor[T]()}
+	}
+	return err
 }
 
 // MarshalJSON implements [json.Marshaler].
@@ -37,7 +55,7 @@ func (t JSONText[T]) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *JSONText[T]) UnmarshalJSON(b []byte) error {
 	if len(b) > 0 && b[0] != '"' {
-		return json.Unmarshal(b, &t.V)
+		return t.read(b)
 	}
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {
@@ -58,7 +76,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// CheckDepth returns an error when b, which may be any JSON, nests arrays and
+// CheckDepth returns a [*FormatError] when b, which may be any JSON, nests arrays and
 // objects deeper than limit.
 func CheckDepth(b []byte, limit int) error {
 	depth, inString, escaped := 0, false, false
@@ -73,7 +91,7 @@ func CheckDepth(b []byte, limit int) error {
 			inString = true
 		case c == '{' || c == '[':
 			if depth++; depth > limit {
-				return fmt.Errorf("wire: JSON is nested deeper than %d", limit)
+				return &FormatError{Fault: fmt.Sprintf("JSON is nested deeper than %d", limit)}
 			}
 		case c == '}' || c == ']':
 			depth--

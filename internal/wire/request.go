@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -55,7 +54,7 @@ func (o Op[Req, Resp]) NewRequest(req Req) (method, target string, body []byte, 
 
 // ReadRequest is the inverse of NewRequest. An empty body is an empty object,
 // whatever its content type; more than [BodyLimit] is an error that matches
-// [*http.MaxBytesError].
+// [*http.MaxBytesError]. What is malformed is a [*FormatError].
 func (o Op[Req, Resp]) ReadRequest(w http.ResponseWriter, r *http.Request) (req Req, err error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, BodyLimit))
 	if err != nil {
@@ -65,20 +64,20 @@ func (o Op[Req, Resp]) ReadRequest(w http.ResponseWriter, r *http.Request) (req 
 		if err := CheckDepth(body, BodyDepth); err != nil {
 			return req, fmt.Errorf("wire: %s: body: %w", o.Name, err)
 		}
-		if err := json.Unmarshal(body, &req); err != nil {
+		if err := Unmarshal(body, &req); err != nil {
 			return req, fmt.Errorf("wire: %s: body: %w", o.Name, err)
 		}
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return req, fmt.Errorf("wire: %s: query: %w", o.Name, err)
+		return req, fmt.Errorf("wire: %s: %w", o.Name, &FormatError{Field: "query", Fault: "malformed"})
 	}
 	for _, f := range queryFields(&req) {
 		if !q.Has(f.name) {
 			continue
 		}
 		if err := parseQuery(f.value, q.Get(f.name)); err != nil {
-			return req, fmt.Errorf("wire: %s: query %s: %w", o.Name, f.name, err)
+			return req, fmt.Errorf("wire: %s: query: %w", o.Name, queryError(f.name, err))
 		}
 	}
 	return req, nil

@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Operations on sessions.
 var (
@@ -88,6 +91,12 @@ type CreateSessionResponse struct {
 	ErrMsg  string `json:"errMsg,omitempty"`
 }
 
+// Fail makes r say that there is no session, and why.
+func (r *CreateSessionResponse) Fail(why string) {
+	no := false
+	*r = CreateSessionResponse{Success: &no, ErrMsg: why}
+}
+
 // GetSessionResponse describes a session.
 type GetSessionResponse struct {
 	SessionHandle
@@ -154,6 +163,13 @@ type SessionInfoResponse struct {
 	Desktop     *Desktop `json:"desktopInfo,omitempty"`
 	IsError     bool     `json:"isError,omitempty"`
 	ErrMsg      string   `json:"errMsg,omitempty"`
+
+	// Ours. Times are absent when there is no such end.
+	ImageID       string     `json:"imageId,omitempty"`
+	Runtime       string     `json:"runtime,omitempty"`       // what kind of sandbox it is
+	IdleTimeout   int        `json:"idleTimeout,omitempty"`   // seconds
+	ExpiresAt     *time.Time `json:"expiresAt,omitempty"`     // end of the whole life
+	IdleExpiresAt *time.Time `json:"idleExpiresAt,omitempty"` // if nothing happens until then
 }
 
 // Desktop is the streaming access of sessions that have a screen.

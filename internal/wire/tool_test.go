@@ -81,9 +81,11 @@ func onlyText[Args, Out any](t *testing.T, tool wire.Tool[Args, Out], s string) 
 
 func TestTextForms(t *testing.T) {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	info := text(t, wire.GetFileInfo, wire.FileInfo{Path: "/a", Size: 7, Mode: 0o640, Modified: when})
-	require.Equal(t, "path: /a\nsize: 7\nisDirectory: false\ntype: file\npermissions: 640\nmodified: 2026-01-02T03:04:05Z\n", info)
-	require.Equal(t, wire.FileInfo{Path: "/a", Size: 7, Mode: 0o640, Modified: when}, onlyText(t, wire.GetFileInfo, info))
+	info := text(t, wire.GetFileInfo, wire.FileInfo{Path: "/d/a", Size: 7, Mode: 0o640, Modified: when})
+	require.Equal(t, "path: /d/a\nname: a\nsize: 7\nisDirectory: false\ntype: file\npermissions: 640\nmode: 640\n"+
+		"modified: 2026-01-02T03:04:05Z\nmodTime: 2026-01-02T03:04:05Z\n", info)
+	require.Equal(t, wire.FileInfo{Path: "/d/a", Size: 7, Mode: 0o640, Modified: when}, onlyText(t, wire.GetFileInfo, info))
+	require.Equal(t, wire.FileInfo{Size: 7, Mode: 0o600, Modified: when}, onlyText(t, wire.GetFileInfo, "size: 7\nmode: 600\nmodTime: 2026-01-02T03:04:05Z\n"))
 
 	entries := []wire.FileInfo{{Path: "d", IsDir: true}, {Path: "a\nb"}}
 	require.Equal(t, "[DIR] d\n[FILE] a\\nb\n", text(t, wire.ListDirectory, wire.Listing{Entries: entries}))

@@ -51,6 +51,19 @@ type Content struct {
 	MIMEType string `json:"mimeType,omitempty"`
 }
 
+// MarshalJSON implements [json.Marshaler]. A text has its text, even if that is
+// empty.
+func (c Content) MarshalJSON() ([]byte, error) {
+	type plain Content
+	if c.Type != "text" {
+		return marshal(plain(c))
+	}
+	return marshal(struct {
+		plain
+		Text string `json:"text"`
+	}{plain(c), c.Text})
+}
+
 // Text returns all that was said: the texts, a line each, else the first image
 // in base64.
 func (r *CallToolResponse) Text() string {

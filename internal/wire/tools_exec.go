@@ -26,7 +26,13 @@ type ShellArgs struct {
 	TimeoutMS int64             `json:"timeout_ms,omitempty"`
 	Dir       string            `json:"cwd,omitempty"`
 	Env       map[string]string `json:"envs,omitempty"`
+
+	Output string `json:"output,omitempty"` // ours: OutputBytes
 }
+
+// OutputBytes asks [Shell] for the output as bytes alone, of which more fits
+// into an answer than of text.
+const OutputBytes = "bytes"
 
 // ShellResult is how the command ended.
 type ShellResult struct {
@@ -38,7 +44,8 @@ type ShellResult struct {
 	// AGB's other spelling of ExitCode, in results that failed.
 	ErrorCode *int `json:"errorCode,omitempty"`
 
-	// Ours. The bytes are there when the text would not be exact.
+	// Ours. The bytes are there when the text would not be exact, or instead of
+	// it when they were asked for.
 	StdoutBytes   []byte `json:"stdout_bytes,omitempty"`
 	StderrBytes   []byte `json:"stderr_bytes,omitempty"`
 	StdoutDropped int64  `json:"stdout_dropped,omitempty"`
