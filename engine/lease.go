@@ -63,6 +63,17 @@ func (l *lease) next() time.Time {
 	return at
 }
 
+// idleUntil returns the idle time, and when the lease ends if nothing happens
+// until then. Both are zero when idleness does not end it.
+func (l *lease) idleUntil() (idle time.Duration, end time.Time) {
+	if l.idle == NoTimeout {
+		return 0, time.Time{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idle, l.next()
+}
+
 // check ends the lease if it is time, else sleeps on.
 func (l *lease) check() {
 	l.mu.Lock()

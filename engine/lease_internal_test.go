@@ -43,6 +43,40 @@ func TestLeaseEndsWhenIdle(t *testing.T) {
 	})
 }
 
+func TestLeaseTellsItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		at := func(l *lease) (time.Duration, time.Duration) {
+			idle, end := l.idleUntil()
+			return idle, end.Sub(start)
+		}
+		l, _ := expiry(time.Minute, 3*time.Minute)
+		defer l.stop()
+		idle, end := at(l)
+		require.Equal(t, []time.Duration{time.Minute, time.Minute}, []time.Duration{idle, end})
+		time.Sleep(30 * time.Second)
+		_, end = at(l)
+		require.Equal(t, time.Minute, end, "asking is no activity")
+		require.True(t, l.touch())
+		_, end = at(l)
+		require.Equal(t, 90*time.Second, end)
+		require.True(t, l.begin())
+		time.Sleep(time.Minute)
+		_, end = at(l)
+		require.Equal(t, 150*time.Second, end, "a busy session is not idle")
+		time.Sleep(time.Minute)
+		_, end = at(l)
+		require.Equal(t, 3*time.Minute, end, "never beyond its life")
+		require.Equal(t, start.Add(3*time.Minute), l.ending)
+
+		endless, _ := expiry(NoTimeout, time.Hour)
+		defer endless.stop()
+		idle, until := endless.idleUntil()
+		require.Zero(t, idle)
+		require.Zero(t, until)
+	})
+}
+
 func TestLeaseEndsWithItsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ended := expiry(time.Minute, 10*time.Minute)

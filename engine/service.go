@@ -45,7 +45,7 @@ func (v *service) Create(ctx context.Context, tenant string, p httpapi.CreatePar
 	defer context.AfterFunc(e.ctx, cancel)()
 
 	s := &session{
-		id: newID(), tenant: tenant, image: p.Image, labels: p.Labels,
+		id: newID(), tenant: tenant, image: p.Image, runtime: e.runtime.Name(), labels: p.Labels,
 		turns: make(chan struct{}, maxCalls), queue: make(chan struct{}, maxCalls+maxWaiting), gone: make(chan struct{}),
 	}
 	if err := e.start(ctx, s, image); err != nil {

@@ -28,6 +28,7 @@ var errSessionOver = errors.New("engine: the session is over")
 // does not change.
 type session struct {
 	id, tenant, image string
+	runtime           string
 	seq               uint64
 	sandbox           driver.Sandbox
 	guest             *guest.Client
@@ -46,7 +47,9 @@ type session struct {
 
 // view returns what the protocol is told of s. Engine.mu is held.
 func (s *session) view() httpapi.Session {
-	return httpapi.Session{ID: s.id, Image: s.image, Labels: s.labels, Seq: s.seq}
+	v := httpapi.Session{ID: s.id, Image: s.image, Labels: s.labels, Seq: s.seq, Runtime: s.runtime, Expires: s.lease.ending}
+	v.Idle, v.IdleExpires = s.lease.idleUntil()
+	return v
 }
 
 // turn waits until the session has room for one more call. The caller gives it

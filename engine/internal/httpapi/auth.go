@@ -41,7 +41,12 @@ func (k Keyring) Authorize(r *http.Request) (tenant string, ok bool) {
 	return "key-" + hex.EncodeToString(sum[:]), found == 1
 }
 
-// errUnauthorized is the one answer to every request without a right key.
+// errTooManyKeys is the answer to a wrong key after too many others.
+func errTooManyKeys() error {
+	return apierr.Errorf(apierr.ResourceExhausted, "the API key is wrong, as were too many before it")
+}
+
+// errUnauthorized is the one answer to all other requests without a right key.
 func errUnauthorized() error {
 	return apierr.Errorf(apierr.Unauthenticated, "the API key is missing or wrong").
 		WithHint("send one header \"Authorization: Bearer <API key>\"")

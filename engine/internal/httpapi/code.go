@@ -39,7 +39,7 @@ func runCode(ctx context.Context, ws *Workspace, args wire.RunCodeArgs) (wire.Ru
 // because each of AGB's clients looks in another.
 func codeResult(res *kernel.Result, count int) wire.RunCodeResult {
 	items, cost := codeItems(res.Items)
-	out, errOut := fitOutputs(res.Stdout, res.Stderr, outputBudget-cost)
+	out, errOut := fitOutputs(res.Stdout, res.Stderr, outputBudget-cost-errorCost(res.Error))
 	r := wire.RunCodeResult{
 		Results: items, Stdout: lines(out), Stderr: lines(errOut), TimedOut: res.TimedOut,
 		StdoutDropped: res.StdoutDropped + int64(len(res.Stdout)-len(out)),
@@ -54,6 +54,18 @@ func codeResult(res *kernel.Result, count int) wire.RunCodeResult {
 		}
 	}
 	return r
+}
+
+// errorCost is what e takes encoded, in all of its places.
+func errorCost(e *kernel.Error) int {
+	if e == nil {
+		return 0
+	}
+	cost := 2 * nestedCost([]byte(e.Text()))
+	for _, part := range []string{e.Name, e.Value, e.Traceback} {
+		cost += nestedCost([]byte(part))
+	}
+	return cost
 }
 
 // itemBudget is how much of [outputBudget] the results of code may take.

@@ -1,13 +1,16 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,15 +19,14 @@ import (
 	"github.com/agb-go/sdk/internal/wire"
 )
 
-// bodyTimeout is how long a client may take to send a request's body. It is
-// set for the reading alone, so that it never cuts a long call.
-const bodyTimeout = time.Minute
-
 // operation serves a request of a caller who may ask.
 type operation func(w http.ResponseWriter, r *http.Request, by caller)
 
-// handle serves op with fn: decode, call, encode. When fn returns both an
-// error and a response, the response travels as the failure's data.
+// fallible is implemented by responses that tell of a failure in their own way,
+// besides the envelope's.
+type fallible interface{ Fail(why string) }
+
+// handle serves op with fn: decode, call, encode.
 func handle[Req, Resp any](a *API, op wire.Op[Req, Resp], fn func(context.Context, caller, Req) (*Resp, error)) {
 	a.register(op.Pattern, func(w http.ResponseWriter, r *http.Request, by caller) {
 		start, id := time.Now(), requestID(r)
@@ -32,6 +34,9 @@ func handle[Req, Resp any](a *API, op wire.Op[Req, Resp], fn func(context.Contex
 		req, err := read(w, r, op)
 		if err == nil {
 			resp, err = fn(r.Context(), by, req)
+		}
+		if err != nil {
+			resp = failed[Resp](err)
 		}
 		env := envelope(id, err)
 		if resp != nil {
@@ -44,7 +49,24 @@ func handle[Req, Resp any](a *API, op wire.Op[Req, Resp], fn func(context.Contex
 	})
 }
 
-// read decodes a request.
+// failed returns the response that tells of err, nil when the envelope alone
+// does.
+func failed[Resp any](err error) *Resp {
+	resp := new(Resp)
+	f, ok := any(resp).(fallible)
+	if !ok {
+		return nil
+	}
+	e := apierr.From(err)
+	why := e.Message
+	if e.Hint != "" {
+		why += "; " + e.Hint
+	}
+	f.Fail(why)
+	return resp
+}
+
+// read decodes a request, whose body then has all arrived.
 func read[Req, Resp any](w http.ResponseWriter, r *http.Request, op wire.Op[Req, Resp]) (Req, error) {
 	var none Req
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
@@ -52,23 +74,32 @@ func read[Req, Resp any](w http.ResponseWriter, r *http.Request, op wire.Op[Req,
 		err.HTTPStatus = http.StatusUnsupportedMediaType
 		return none, err
 	}
-	if r.ContentLength != 0 {
-		// A server without deadlines, such as a test recorder, has none to set.
-		rc := http.NewResponseController(w)
-		if rc.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-			defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
-		}
-	}
 	req, err := op.ReadRequest(w, r)
 	if err == nil {
+		freeBody(w, r)
 		return req, nil
 	}
-	fault := apierr.Errorf(apierr.InvalidArgument, "malformed request: %w", err)
+	return none, unreadable(err)
+}
+
+// unreadable returns the answer to a request that could not be read.
+func unreadable(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		fault.HTTPStatus = http.StatusRequestEntityTooLarge
+	var format *wire.FormatError
+	switch {
+	case errors.As(err, &tooLarge):
+		e := apierr.Errorf(apierr.InvalidArgument, "malformed request: the body has more than %d bytes", tooLarge.Limit)
+		e.HTTPStatus = http.StatusRequestEntityTooLarge
+		return e
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e := apierr.Errorf(apierr.DeadlineExceeded, "the request's body did not arrive in time")
+		e.HTTPStatus = http.StatusRequestTimeout
+		return e
+	case errors.As(err, &format):
+		return apierr.Errorf(apierr.InvalidArgument, "malformed request: %w", format)
+	default:
+		return apierr.Errorf(apierr.InvalidArgument, "malformed request: the body cannot be read: %w", err)
 	}
-	return none, fault
 }
 
 // envelope returns what reports err, or success when it is nil.
@@ -96,10 +127,28 @@ func write(w http.ResponseWriter, env *wire.Envelope) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set(wire.HeaderRequestID, env.RequestID)
-	w.WriteHeader(env.HTTPStatusCode)
-	enc := json.NewEncoder(w)
+	if passing(env) && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", retryAfter)
+	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(env)
+	_ = enc.Encode(env) // an envelope has nothing in it that cannot be encoded
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(env.HTTPStatusCode)
+	_, _ = w.Write(body.Bytes())
+}
+
+// retryAfter is when a client may try again, in seconds, when nothing better is
+// known.
+const retryAfter = "1"
+
+// passing reports whether env tells of a failure that may pass. That isolation
+// is missing does not pass by itself.
+func passing(env *wire.Envelope) bool {
+	isolation, _ := wire.Fault(apierr.IsolationUnavailable)
+	return env.HTTPStatusCode == http.StatusTooManyRequests ||
+		env.HTTPStatusCode == http.StatusServiceUnavailable && env.Code != isolation
 }
 
 var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
@@ -147,4 +196,7 @@ func (a *API) recoverPanic(w http.ResponseWriter, r *http.Request) {
 }
 
 // Refuse answers a request with err, in the protocol's form.
-func Refuse(w http.ResponseWriter, r *http.Request, err error) { fail(w, requestID(r), err) }
+func Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	expectBody(w, r, bodyTimeout)
+	fail(w, requestID(r), err)
+}

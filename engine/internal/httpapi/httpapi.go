@@ -5,7 +5,8 @@
 //
 //	admit      the engine is open; panics end here
 //	link       /link/<token>/… goes to a port of a sandbox, without a key
-//	authorize  whose request is it: the tenant
+//	origin     the body has to arrive in time; web pages are refused
+//	authorize  whose request is it: the tenant; too many wrong keys wait
 //	route      path and method; what is known but absent says "Unsupported"
 //	handle     decode, call, encode: the same generic code for every operation
 //	callTool   the same generic code for every tool
@@ -15,11 +16,15 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
+	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/guest"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -60,6 +65,11 @@ type Session struct {
 	Image  string
 	Labels map[string]string // shared: not to be changed
 	Seq    uint64            // position in the order of making
+
+	Runtime     string        // name of the runtime that made its sandbox
+	Idle        time.Duration // idle release; 0: never
+	IdleExpires time.Time     // when it is released if nothing happens; zero: never
+	Expires     time.Time     // end of its whole life; zero: never
 }
 
 // Config configures an [API].
@@ -68,6 +78,10 @@ type Config struct {
 	Logger    *slog.Logger // never nil
 	PublicURL string       // base of the URLs that are handed out; empty means as the request says
 	PageKey   [32]byte     // authenticates page tokens
+
+	// BodyTimeout is how long a request's body may take to arrive; 0 means a
+	// minute. It bounds neither calls nor what goes through links.
+	BodyTimeout time.Duration
 }
 
 // API serves an engine. It is safe for concurrent use.
@@ -76,6 +90,7 @@ type API struct {
 	routes map[string]map[string]operation // path, method
 	tools  toolset
 	links  links
+	wrong  wrongKeys
 }
 
 // caller is who asks.
@@ -121,16 +136,23 @@ func New(cfg Config) *API {
 }
 
 // Handler returns a handler of everything. authorize says whose request it is;
-// what it refuses is answered with 401.
+// what it refuses is answered with 401, and with 429 when a peer tries too many
+// keys. Web pages have no business here: their requests are refused.
 func (a *API) Handler(authorize func(*http.Request) (tenant string, ok bool)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer a.recoverPanic(w, r)
-		if a.links.serve(w, r) {
+		timeout := cmp.Or(a.cfg.BodyTimeout, bodyTimeout)
+		if a.links.serve(w, r, timeout) {
+			return
+		}
+		expectBody(w, r, timeout)
+		if r.Header.Values("Origin") != nil {
+			fail(w, requestID(r), apierr.Errorf(apierr.PermissionDenied, "requests of web pages, which have an Origin header, are not answered"))
 			return
 		}
 		tenant, ok := authorize(r)
 		if !ok {
-			fail(w, requestID(r), errUnauthorized())
+			a.unauthorized(w, r)
 			return
 		}
 		op, err := a.route(r)
@@ -143,6 +165,20 @@ func (a *API) Handler(authorize func(*http.Request) (tenant string, ok bool)) ht
 		}
 		op(w, r, caller{tenant: tenant, base: a.base(r)})
 	})
+}
+
+// unauthorized answers a request without a right key.
+func (a *API) unauthorized(w http.ResponseWriter, r *http.Request) {
+	var wait time.Duration
+	if r.Header.Values("Authorization") != nil {
+		wait = a.wrong.add(r)
+	}
+	if wait == 0 {
+		fail(w, requestID(r), errUnauthorized())
+		return
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	fail(w, requestID(r), errTooManyKeys())
 }
 
 // Open returns the workspace of a new session, for which client speaks to the

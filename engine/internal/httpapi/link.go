@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/wire"
@@ -67,16 +68,20 @@ func (ls *links) find(token string) *link {
 	return ls.byToken[token]
 }
 
-// serve answers a request under linkPrefix and reports whether it was one.
-func (ls *links) serve(w http.ResponseWriter, r *http.Request) bool {
+// serve answers a request under linkPrefix and reports whether it was one. What
+// goes through a link may take its time; whatever does not, or is left over
+// when the link has answered, has the timeout.
+func (ls *links) serve(w http.ResponseWriter, r *http.Request, timeout time.Duration) bool {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), linkPrefix)
 	if !ok {
 		return false
 	}
 	token, _, slash := strings.Cut(rest, "/")
 	l := ls.find(token)
+	defer expectBody(w, r, timeout)
 	switch {
 	case l == nil:
+		expectBody(w, r, timeout)
 		fail(w, requestID(r), apierr.Errorf(apierr.NotFound, "link not found"))
 	case !slash:
 		// Relative URLs of the page resolve below the link only from here.

@@ -27,9 +27,10 @@ func (a *API) listSessions(_ context.Context, by caller, req wire.ListSessionsRe
 	if req.MaxResults == 0 {
 		req.MaxResults = defaultPage
 	}
-	if req.MaxResults < 1 || req.MaxResults > maxPage {
-		return nil, apierr.Errorf(apierr.InvalidArgument, "maxResults: %d is not between 1 and %d", req.MaxResults, maxPage)
+	if req.MaxResults < 0 {
+		return nil, apierr.Errorf(apierr.InvalidArgument, "maxResults: %d is negative", req.MaxResults)
 	}
+	req.MaxResults = min(req.MaxResults, maxPage)
 	matches, err := filter(req)
 	if err != nil {
 		return nil, err

@@ -2,13 +2,16 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,6 +48,9 @@ func (s suite) Run() int {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
 
+// usualPeer is where requests of httptest are from.
+const usualPeer = "192.0.2.1:1234"
+
 // peer is a client of an engine's handler.
 type peer struct {
 	handler http.Handler
@@ -68,8 +74,16 @@ type answer struct {
 	body   string
 }
 
+// peers counts requests, each of which is from an address of its own: wrong
+// keys are counted by address.
+var peers atomic.Uint32
+
 func (p peer) send(t *testing.T, r *http.Request) answer {
 	t.Helper()
+	if r.RemoteAddr == usualPeer {
+		addr := binary.BigEndian.AppendUint32(nil, 10<<24+peers.Add(1))
+		r.RemoteAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte(addr)), 1234).String()
+	}
 	if p.key != "" && r.Header.Get("Authorization") == "" {
 		r.Header.Set("authorization", "Bearer "+p.key)
 	}

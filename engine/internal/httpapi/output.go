@@ -7,12 +7,16 @@ import (
 
 // outputBudget is how much of a result the two output streams of a program may
 // take, encoded: the rest of [resultLimit] is for everything else.
-const outputBudget = 12 << 20
+const outputBudget = 14 << 20
 
 // fitOutputs returns as much of the beginnings of two output streams as fits
 // into budget when they travel as JSON inside JSON. What one does not need,
 // the other may take.
 func fitOutputs(a, b []byte, budget int) (fitA, fitB []byte) {
+	const most = 9 // that a byte can take: a control character beside what is not UTF-8
+	if most*(len(a)+len(b)) <= budget {
+		return a, b
+	}
 	costA, costB := nestedCost(a), nestedCost(b)
 	if costA+costB <= budget {
 		return a, b
@@ -20,6 +24,17 @@ func fitOutputs(a, b []byte, budget int) (fitA, fitB []byte) {
 	shareA := max(budget/2, budget-costB)
 	fitA = cutAt(a, shareA)
 	return fitA, cutAt(b, budget-nestedCost(fitA))
+}
+
+// fitBytes is fitOutputs for output that travels as base64 alone.
+func fitBytes(a, b []byte, budget int) (fitA, fitB []byte) {
+	const padding = 4 // of both together, and what is left of a group of three
+	room := max(0, budget/4*3-padding)
+	if len(a)+len(b) <= room {
+		return a, b
+	}
+	fitA = a[:min(len(a), max(room/2, room-len(b)))]
+	return fitA, b[:min(len(b), room-len(fitA))]
 }
 
 // byteCost is how many bytes c takes as JSON inside JSON.
@@ -37,43 +52,53 @@ func byteCost(c byte) int {
 }
 
 // nestedCost bounds how many bytes b takes as JSON inside JSON. What is not
-// UTF-8 travels as base64 too, each wrong byte becomes three, and line
-// separators are escaped.
+// UTF-8 travels as base64 too.
 func nestedCost(b []byte) int {
 	n, valid := 0, utf8.Valid(b)
-	for _, c := range b {
-		n += costOf(c, valid)
+	for len(b) > 0 {
+		cost, size := firstCost(b, valid)
+		n += cost
+		b = b[size:]
 	}
 	return n
 }
 
-func costOf(c byte, valid bool) int {
-	n := byteCost(c)
-	if c >= utf8.RuneSelf {
-		n = 3 // U+2028 is three bytes and becomes \\u2028; a wrong byte becomes U+FFFD
+// firstCost returns what the first character of b, or wrong byte, takes, and its
+// size. valid says that all of b is UTF-8.
+func firstCost(b []byte, valid bool) (cost, size int) {
+	size = 1
+	if b[0] < utf8.RuneSelf {
+		cost = byteCost(b[0])
+	} else {
+		var r rune
+		r, size = utf8.DecodeRune(b)
+		switch r {
+		case '\u2028', '\u2029':
+			cost = len(`\\u2028`)
+		case utf8.RuneError:
+			cost = len("\uFFFD")
+		default:
+			cost = size
+		}
 	}
 	if !valid {
-		n += 2
+		cost += 2 * size
 	}
-	return n
+	return cost, size
 }
 
 // cutAt returns the longest beginning of b that costs at most budget and does
 // not end inside a character.
 func cutAt(b []byte, budget int) []byte {
-	valid, n := utf8.Valid(b), 0
-	for i, c := range b {
-		if n += costOf(c, valid); n <= budget {
-			continue
+	valid, end := utf8.Valid(b), 0
+	for end < len(b) {
+		cost, size := firstCost(b[end:], valid)
+		if budget -= cost; budget < 0 {
+			break
 		}
-		if valid {
-			for i > 0 && !utf8.RuneStart(b[i]) {
-				i--
-			}
-		}
-		return b[:i]
+		end += size
 	}
-	return b
+	return b[:end]
 }
 
 // encodedLen returns how many bytes s takes as a JSON string.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -52,6 +53,39 @@ func TestFitOutputsShares(t *testing.T) {
 		a, b := fitOutputs(x(c.a), x(c.b), 10)
 		require.Equal(t, []int{c.fitA, c.fitB}, []int{len(a), len(b)}, "%+v", c)
 	}
+}
+
+// TestKeptOutput checks what docs/protocol.md says of output, at a thousandth
+// of the size.
+func TestKeptOutput(t *testing.T) {
+	const budget, limit = 14 << 10, 10 << 10
+	for unit, want := range map[string]int{
+		"abcd\n": limit, "äöü€": limit - limit%len("äöü€"), "y\n": 7 << 10, `"`: 7 << 9, `\`: 7 << 9, "\x00": 2 << 10, "\xff": 2 << 10,
+	} {
+		all := bytes.Repeat([]byte(unit), limit/len(unit))
+		kept, none := fitOutputs(all, nil, budget)
+		require.GreaterOrEqual(t, len(kept), want, "%q", unit)
+		require.Empty(t, none)
+	}
+	full := bytes.Repeat([]byte{0xff}, limit)
+	a, b := fitBytes(full, nil, budget)
+	require.Len(t, a, limit)
+	require.Empty(t, b)
+	a, b = fitBytes(full, full, budget)
+	require.GreaterOrEqual(t, len(a)+len(b), 21<<9-8)
+}
+
+func FuzzFitBytes(f *testing.F) {
+	f.Add([]byte("plain"), []byte("\x00\"\\\n"), 10)
+	f.Fuzz(func(t *testing.T, a, b []byte, budget int) {
+		budget = max(0, budget%1000)
+		fitA, fitB := fitBytes(a, b, budget)
+		require.True(t, bytes.HasPrefix(a, fitA) && bytes.HasPrefix(b, fitB))
+		cost := base64.StdEncoding.EncodedLen(len(fitA)) + base64.StdEncoding.EncodedLen(len(fitB))
+		require.LessOrEqual(t, cost, budget)
+		const waste = 16 // roundings
+		require.True(t, len(fitA) == len(a) && len(fitB) == len(b) || cost+waste >= budget, "%d of %d", cost, budget)
+	})
 }
 
 func FuzzEncodedLen(f *testing.F) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -14,17 +15,11 @@ import (
 const maxIdleSeconds = 30 * 24 * 60 * 60
 
 func (a *API) createSession(ctx context.Context, by caller, req wire.CreateSessionRequest) (*wire.CreateSessionResponse, error) {
-	ok := true
 	s, err := a.create(ctx, by, req)
 	if err != nil {
-		ok = false
-		e := apierr.From(err)
-		text := e.Message
-		if e.Hint != "" {
-			text += "; " + e.Hint
-		}
-		return &wire.CreateSessionResponse{Success: &ok, ErrMsg: text}, err
+		return nil, err
 	}
+	ok := true
 	return &wire.CreateSessionResponse{SessionHandle: describe(s, by), Success: &ok}, nil
 }
 
@@ -82,7 +77,19 @@ func (a *API) sessionInfo(_ context.Context, by caller, req wire.SessionRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &wire.SessionInfoResponse{SessionID: s.ID, ResourceURL: describe(s, by).ResourceURL}, nil
+	return &wire.SessionInfoResponse{
+		SessionID: s.ID, ResourceURL: describe(s, by).ResourceURL, ImageID: s.Image, Runtime: s.Runtime,
+		IdleTimeout: int(math.Ceil(s.Idle.Seconds())), ExpiresAt: utc(s.Expires), IdleExpiresAt: utc(s.IdleExpires),
+	}, nil
+}
+
+// utc returns t as it travels, nil when it is zero.
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func (a *API) deleteSession(ctx context.Context, by caller, req wire.SessionRequest) (*wire.Empty, error) {

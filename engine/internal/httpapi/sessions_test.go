@@ -3,8 +3,10 @@ package httpapi_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,6 +36,32 @@ func TestSessionLife(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, a.status)
 		require.Equal(t, "Session "+id+" not found", a.Message)
 	}
+}
+
+func TestSessionInfoTellsWhenItEnds(t *testing.T) {
+	p := newPeer(t)
+	start := time.Now()
+	id := p.create(t, nil)
+	info := func(id string) wire.SessionInfoResponse {
+		return must(t, p, wire.SessionInfo, wire.SessionRequest{SessionID: id})
+	}
+	got := info(id)
+	require.Equal(t, "host", got.ImageID)
+	require.Equal(t, "linuxns", got.Runtime)
+	require.Equal(t, 300, got.IdleTimeout)
+	const slack = 20 * time.Second
+	require.WithinDuration(t, start.Add(5*time.Minute), *got.IdleExpiresAt, slack)
+	require.WithinDuration(t, start.Add(30*time.Minute), *got.ExpiresAt, slack)
+	require.Equal(t, time.UTC, got.ExpiresAt.Location())
+	require.Equal(t, *got.IdleExpiresAt, *info(id).IdleExpiresAt, "asking is no activity")
+	must(t, p, wire.KeepAlive, wire.SessionQuery{SessionID: id})
+	require.True(t, info(id).IdleExpiresAt.After(*got.IdleExpiresAt))
+
+	asked := must(t, p, wire.CreateSession, wire.CreateSessionRequest{ImageID: "host", Timeout: 7200})
+	defer must(t, p, wire.DeleteSession, wire.SessionRequest{SessionID: asked.SessionID})
+	got = info(asked.SessionID)
+	require.Equal(t, 7200, got.IdleTimeout)
+	require.Equal(t, *got.ExpiresAt, *got.IdleExpiresAt, "no session outlives its life")
 }
 
 // everyOperation performs every operation on a session.
@@ -102,6 +130,17 @@ func TestCreateRefuses(t *testing.T) {
 		require.Empty(t, resp.SessionID, name)
 		require.Contains(t, resp.ErrMsg, a.Message, name)
 	}
+	for body, why := range map[string]string{
+		`{"labels":{"k":null}}`: "labels.k: want a string", `{"timeout":"5m"}`: "timeout: want an integer", `{`: "invalid JSON",
+	} {
+		a := p.raw(t, http.MethodPost, "/mcp/createSession?imageId=host", body)
+		require.Equal(t, "InvalidParameter", a.Code)
+		resp, err := wire.Open[wire.CreateSessionResponse](&a.Envelope)
+		require.NoError(t, err)
+		require.False(t, *resp.Success)
+		require.Contains(t, resp.ErrMsg, why)
+		require.NotContains(t, resp.ErrMsg, "json: cannot unmarshal")
+	}
 	resp, _ := ask(t, p, wire.CreateSession, wire.CreateSessionRequest{ImageID: "nope"})
 	for _, image := range []string{"host", "agb-code-space-1", "agb-code-space-2"} {
 		require.Contains(t, resp.ErrMsg, image)
@@ -125,6 +164,11 @@ func TestLabels(t *testing.T) {
 		require.Equal(t, "InvalidParameter", set(bad).Code)
 	}
 	require.Equal(t, map[string]string{"b": "ü <&>"}, read())
+
+	require.True(t, p.raw(t, http.MethodPost, "/sdk/SetLabel?sessionId="+id+"&Labels="+url.QueryEscape(`{"n": 5, "b": true}`), "{}").Success)
+	require.Equal(t, map[string]string{"n": "5", "b": "true"}, read())
+	ids, _ := list(t, p, wire.ListSessionsRequest{Labels: wire.TextOf(map[string]string{"n": "5"})})
+	require.Equal(t, []string{id}, ids)
 
 	none := p.create(t, nil)
 	a := p.raw(t, http.MethodGet, "/sdk/GetLabel?sessionId="+none, "")
@@ -211,10 +255,12 @@ func TestPageTokensAreForTheirListAlone(t *testing.T) {
 
 func TestListBounds(t *testing.T) {
 	p := newPeer(t)
-	for n, ok := range map[int]bool{1: true, 100: true, 101: false, -1: false} {
-		_, a := list(t, p, wire.ListSessionsRequest{MaxResults: n})
-		require.Equal(t, ok, a.Success, n)
+	for asked, given := range map[int]int{0: 10, 1: 1, 100: 100, 101: 100, 1 << 30: 100} {
+		_, a := list(t, p, wire.ListSessionsRequest{MaxResults: asked})
+		require.Equal(t, given, a.MaxResults, asked)
 	}
+	_, negative := list(t, p, wire.ListSessionsRequest{MaxResults: -1})
+	require.Equal(t, "InvalidParameter", negative.Code)
 	for _, selector := range []string{"(", "a in", "a=b,", strings.Repeat("a,", 10_000)} {
 		_, a := list(t, p, wire.ListSessionsRequest{Selector: selector})
 		require.Equal(t, "InvalidParameter", a.Code)

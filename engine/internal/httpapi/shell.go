@@ -29,6 +29,9 @@ func shell(ctx context.Context, ws *Workspace, args wire.ShellArgs) (wire.ShellR
 	if err != nil {
 		return wire.ShellResult{}, err
 	}
+	if args.Output != "" && args.Output != wire.OutputBytes {
+		return wire.ShellResult{}, apierr.Errorf(apierr.InvalidArgument, "shell: invalid arguments: output: %q is not %q", args.Output, wire.OutputBytes)
+	}
 	env, err := environment(args.Env)
 	if err != nil {
 		return wire.ShellResult{}, err
@@ -41,14 +44,22 @@ func shell(ctx context.Context, ws *Workspace, args wire.ShellArgs) (wire.ShellR
 	if err != nil {
 		return wire.ShellResult{}, err
 	}
-	out, errOut := fitOutputs(stdout.Bytes(), stderr.Bytes(), outputBudget)
+	fit := fitOutputs
+	if args.Output == wire.OutputBytes {
+		fit = fitBytes
+	}
+	out, errOut := fit(stdout.Bytes(), stderr.Bytes(), outputBudget)
 	r := wire.ShellResult{
 		ExitCode: exit.Code, TimedOut: exit.TimedOut, DurationUS: exit.Duration.Microseconds(),
 		StdoutDropped: exit.StdoutDropped + int64(stdout.Len()-len(out)),
 		StderrDropped: exit.StderrDropped + int64(stderr.Len()-len(errOut)),
 	}
-	r.Stdout, r.StdoutBytes = asText(out)
-	r.Stderr, r.StderrBytes = asText(errOut)
+	if args.Output == wire.OutputBytes {
+		r.StdoutBytes, r.StderrBytes = out, errOut
+	} else {
+		r.Stdout, r.StdoutBytes = asText(out)
+		r.Stderr, r.StderrBytes = asText(errOut)
+	}
 	if wire.Shell.Failed(r) {
 		r.ErrorCode, r.TraceID = &r.ExitCode, uuid.NewString()
 	}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/wire"
@@ -73,7 +72,7 @@ func decodeArgs[Args any](name, raw string) (args Args, err error) {
 	if err := wire.CheckDepth(b, argsDepth); err != nil {
 		return args, apierr.Errorf(apierr.InvalidArgument, "%s: invalid arguments: %w", name, err)
 	}
-	if err := json.Unmarshal(b, &args); err != nil {
+	if err := wire.Unmarshal(b, &args); err != nil {
 		return args, apierr.Errorf(apierr.InvalidArgument, "%s: invalid arguments: %w", name, err)
 	}
 	return args, nil

@@ -37,6 +37,9 @@ func TestShell(t *testing.T) {
 	require.Equal(t, "a\uFFFDb", r.Stdout)
 	require.Equal(t, []byte("a\xffb"), r.StdoutBytes)
 
+	r = shell(t, p, id, wire.ShellArgs{Command: "echo out; echo err >&2", Output: wire.OutputBytes})
+	require.Equal(t, []string{"out\n", "err\n", "", ""}, []string{string(r.StdoutBytes), string(r.StderrBytes), r.Stdout, r.Stderr})
+
 	start := time.Now()
 	r = shell(t, p, id, wire.ShellArgs{Command: "nohup sleep 30 >/dev/null 2>&1 & echo started"})
 	require.Equal(t, "started\n", r.Stdout)
@@ -55,6 +58,7 @@ func TestShellRefuses(t *testing.T) {
 		"variable with NUL": {Command: "true", Env: map[string]string{"A": "\x00"}},
 		"no name":           {Command: "true", Env: map[string]string{"": "x"}},
 		"NUL in command":    {Command: "true\x00"},
+		"unknown output":    {Command: "true", Output: "xml"},
 	} {
 		require.Equal(t, "InvalidParameter", refuse(t, p, id, wire.Shell, args).ErrorCode, name)
 	}
@@ -68,14 +72,19 @@ func TestLargeOutputs(t *testing.T) {
 	id := p.create(t, nil)
 	for name, c := range map[string]struct {
 		command string
+		output  string
 		total   int64 // of both streams
+		kept    int   // at least
 	}{
-		"text beyond":     {"head -c 10485770 /dev/zero | tr '\\0' x", 10<<20 + 10},
-		"both":            {"head -c 10485760 /dev/zero | tr '\\0' x | tee /dev/stderr", 20 << 20},
-		"control bytes":   {"head -c 10485760 /dev/zero", 10 << 20},
-		"bytes, not text": {"head -c 10485760 /dev/zero | tr '\\0' '\\377'", 10 << 20},
+		"text beyond":     {"head -c 10485770 /dev/zero | tr '\\0' x", "", 10<<20 + 10, 10 << 20},
+		"both":            {"head -c 10485760 /dev/zero | tr '\\0' x | tee /dev/stderr", "", 20 << 20, 13 << 20},
+		"shortest lines":  {"yes | head -c 9000000", "", 9_000_000, 7 << 20},
+		"control bytes":   {"head -c 10485760 /dev/zero", "", 10 << 20, 2 << 20},
+		"bytes, not text": {"head -c 10485760 /dev/zero | tr '\\0' '\\377'", "", 10 << 20, 5 << 19},
+		"asked for, one":  {"head -c 10485770 /dev/zero", wire.OutputBytes, 10<<20 + 10, 10 << 20},
+		"asked for, both": {"head -c 10485760 /dev/zero | tee /dev/stderr", wire.OutputBytes, 20 << 20, 10 << 20},
 	} {
-		text, err := json.Marshal(wire.ShellArgs{Command: c.command})
+		text, err := json.Marshal(wire.ShellArgs{Command: c.command, Output: c.output})
 		require.NoError(t, err)
 		resp, a := ask(t, p, wire.CallTool, wire.CallToolRequest{SessionID: id, Name: wire.Shell.Name, Args: string(text)})
 		require.LessOrEqual(t, len(a.body), 16<<20, name)
@@ -83,9 +92,10 @@ func TestLargeOutputs(t *testing.T) {
 		require.NoError(t, err, name)
 		kept := len(r.Stdout) + len(r.Stderr)
 		if r.StdoutBytes != nil {
-			kept = len(r.StdoutBytes)
+			kept = len(r.StdoutBytes) + len(r.StderrBytes)
 		}
 		require.Equal(t, c.total, int64(kept)+r.StdoutDropped+r.StderrDropped, name)
+		require.GreaterOrEqual(t, kept, c.kept, name)
 	}
 }
 
@@ -112,6 +122,22 @@ func TestToolErrors(t *testing.T) {
 			require.Equal(t, "InvalidParameter", call(tool.Name, args).ErrorCode, "%s %s", tool.Name, args)
 		}
 	}
+}
+
+func TestArgumentsMayBeFloats(t *testing.T) {
+	p := newPeer(t)
+	id := p.create(t, nil)
+	call := func(name, args string) *wire.CallToolResponse {
+		resp := must(t, p, wire.CallTool, wire.CallToolRequest{SessionID: id, Name: name, Args: args})
+		return &resp
+	}
+	get(t, p, id, wire.WriteFile, wire.WriteFileArgs{Path: "/tmp/f", Content: "text"})
+	require.Equal(t, "ex", call(wire.ReadFile.Name, `{"path":"/tmp/f","offset":1.0,"length":2.0}`).Text())
+	require.False(t, call(wire.Shell.Name, `{"command":"true","timeout_ms":10000.0}`).IsError)
+	require.False(t, call(wire.RunCode.Name, `{"code":"true","language":"bash","timeout_s":60.0}`).IsError)
+	wrong := call(wire.Shell.Name, `{"command":"true","timeout_ms":"1s"}`)
+	require.True(t, wrong.IsError)
+	require.Equal(t, "shell: invalid arguments: timeout_ms: want an integer", wrong.Text())
 }
 
 func TestFiles(t *testing.T) {
