@@ -46,9 +46,8 @@ type Session = session.Session
 // Client creates, finds and ends sessions. It is safe for concurrent use. Get
 // one from [New].
 type Client struct {
-	t        *transport.Client
-	embedded bool            // whether the transport leads to an engine
-	owned    *http.Transport // ours to clean up, or nil
+	t     *transport.Client
+	owned *http.Transport // ours to clean up, or nil
 }
 
 // CloseIdleConnections closes the connections to the service that are kept but

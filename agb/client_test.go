@@ -147,7 +147,7 @@ func TestDeleteEnds(t *testing.T) {
 		start := time.Now()
 		_, err := newClient(t, svc()).Delete(t.Context(), "s-1")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "still there")
+		require.ErrorContains(t, err, "still be there")
 		require.Equal(t, session.DeleteTimeout, time.Since(start))
 
 		start = time.Now()

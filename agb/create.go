@@ -21,7 +21,8 @@ type CreateParams struct {
 	ImageID string
 	// Labels are the session's labels. The rules of [labels.Validate] hold.
 	Labels map[string]string
-	// PolicyID is a policy of the account, or empty.
+	// PolicyID is a policy of the account, or empty. It is for the hosted
+	// service; the embedded engine ignores it.
 	PolicyID string
 	// IdleTimeout is how long the session may be idle before it is released,
 	// in whole seconds, rounded up. 0 leaves it to the service.
@@ -52,7 +53,7 @@ func (c *Client) Create(ctx context.Context, params *CreateParams) (*CreateResul
 	fault := &Error{Op: "agb.Create", RequestID: meta.RequestID}
 	switch {
 	case resp.Success != nil && !*resp.Success:
-		fault.Code, fault.Message = apierr.Unknown, resp.ErrMsg
+		fault.Code, fault.Message = apierr.Unknown, c.t.Message(resp.ErrMsg)
 		if fault.Message == "" {
 			fault.Message = "the service created no session and did not say why"
 		}
@@ -78,7 +79,7 @@ func (c *Client) createRequest(params *CreateParams) (req wire.CreateSessionRequ
 		p = *params
 	}
 	if strings.TrimSpace(p.ImageID) == "" {
-		if !c.embedded || p.ImageID != "" {
+		if !c.t.Embedded() || p.ImageID != "" {
 			return req, apierr.Errorf(apierr.InvalidArgument, "there is no image id").WithHint("set CreateParams.ImageID")
 		}
 	}

@@ -60,6 +60,11 @@ func TestLife(t *testing.T) {
 func TestUnknownImage(t *testing.T) {
 	_, err := agbtest.NewClient(t).Create(t.Context(), &agb.CreateParams{ImageID: "no-such-image"})
 	require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	var e *agb.Error
+	require.ErrorAs(t, err, &e)
+	require.Contains(t, e.Message, "no-such-image")
+	require.Contains(t, e.Hint, "host")
+	require.Contains(t, e.Hint, "agb-code-space-1")
 }
 
 func TestListByLabels(t *testing.T) {

@@ -24,6 +24,7 @@ type ListParams struct {
 	// embedded engine, else the error matches [ErrUnsupported].
 	Selector string
 	// Limit is how many sessions a page has at most; 0 means [DefaultLimit].
+	// No more than 100 come whatever it says: see [ListResult.Limit].
 	Limit int
 	// Token is where the page starts, from [ListResult.NextToken]; one request.
 	Token string

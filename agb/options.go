@@ -47,6 +47,7 @@ func WithAPIKey(key string) Option { return func(s *settings) { s.apiKey = &key 
 // WithEndpoint sets the service's address: a host, or a URL that starts with
 // http:// or https://. Without a scheme it is https. The key travels in the
 // clear over http; use that on this machine or on a network that you trust.
+// Slashes at the end are taken away.
 // Default: $AGB_ENDPOINT, else [DefaultEndpoint].
 func WithEndpoint(endpoint string) Option { return func(s *settings) { s.endpoint = &endpoint } }
 
@@ -102,11 +103,11 @@ func New(opts ...Option) (*Client, error) {
 			return nil, invalid("the transport is nil")
 		}
 		if e, ok := cfg.Transport.(endpointer); ok {
-			c.embedded, home = true, e.Endpoint()
+			cfg.Embedded, home = true, e.Endpoint()
 		}
 	}
 	for _, step := range []func() error{
-		func() error { return s.account(&cfg, c.embedded) },
+		func() error { return s.account(&cfg, cfg.Embedded) },
 		func() error { return s.address(&cfg, home) },
 		func() error { return s.manners(&cfg) },
 	} {

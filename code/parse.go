@@ -18,6 +18,9 @@ type outcome struct {
 	refusal  string // why the code did not run
 }
 
+// noReason is what there is to say of a refusal that gives none.
+const noReason = "the service did not run the code and did not say why"
+
 // runCode is [wire.RunCode] with a reader of every shape that the hosted
 // service's results come in.
 var runCode = wire.Tool[wire.RunCodeArgs, outcome]{
@@ -75,7 +78,7 @@ func parse(text string) (outcome, error) {
 	switch {
 	case s.IsError:
 		if texts == "" {
-			texts = "the service failed to run the code"
+			texts = noReason
 		}
 		return outcome{refusal: texts}, nil
 	case s.known():

@@ -40,6 +40,11 @@ func TestArguments(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{"code": "1", "language": "python", "timeout_s": 2.0, "timeout_ms": 1500.0}, args)
 
+	clear(args)
+	_, err = c.Run(t.Context(), Python, "1", nil)
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{"code": "1", "language": "python", "timeout_s": 60.0}, args, "as AGB has it")
+
 	for _, bad := range []func() error{
 		func() error { _, err := c.Run(t.Context(), "ruby", "1", nil); return err },
 		func() error { _, err := c.Run(t.Context(), Python, "\xff", nil); return err },

@@ -1,6 +1,7 @@
 package code
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -95,7 +96,7 @@ func (c *Client) Run(ctx context.Context, lang Language, source string, opts *Ru
 	if out.refusal != "" {
 		return nil, &apierr.Error{
 			Code: wire.ToolFaultCode(out.refusal), Op: "code.Run", SessionID: c.session, RequestID: meta.RequestID,
-			Message: out.refusal,
+			Message: cmp.Or(c.t.Message(out.refusal), noReason),
 		}
 	}
 	res := out.Result
@@ -127,10 +128,11 @@ func arguments(lang Language, source string, opts *RunOptions) (args wire.RunCod
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	return wire.RunCodeArgs{
-		Code: source, Language: string(lang),
-		TimeoutS: roundUp(o.Timeout, time.Second), TimeoutMS: roundUp(o.Timeout, time.Millisecond),
-	}, o.Timeout, nil
+	args = wire.RunCodeArgs{Code: source, Language: string(lang), TimeoutS: roundUp(o.Timeout, time.Second)}
+	if o.Timeout%time.Second != 0 {
+		args.TimeoutMS = roundUp(o.Timeout, time.Millisecond) // AGB has seconds alone
+	}
+	return args, o.Timeout, nil
 }
 
 // roundUp returns how many whole units d takes.

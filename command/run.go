@@ -44,6 +44,8 @@ type Result struct {
 	// from the embedded engine. They need not be valid UTF-8.
 	Stdout, Stderr string
 	// Truncated reports that output was lost because there was too much of it.
+	// Of each stream the embedded engine keeps up to 10 MiB, and of both
+	// together what fits into one answer, which has up to 16 MiB once encoded.
 	Truncated bool
 	// StdoutDropped and StderrDropped are how many bytes were lost.
 	StdoutDropped, StderrDropped int64

@@ -1,6 +1,7 @@
 package filesystem
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -109,12 +110,12 @@ func (b *batch) take(i int, got wire.NamedContent) error {
 	code := wire.FaultCode(got.ErrorCode, 0, got.Error)
 	switch {
 	case got.Path != f.Path:
-		return one.fail(apierr.Errorf(apierr.MalformedResponse, "asked for it, got %.64q", got.Path), b.requestID)
+		return one.fail(apierr.Errorf(apierr.MalformedResponse, "asked for it, got %.64q", b.s.c.t.Message(got.Path)), b.requestID)
 	case got.Error != "" && code == apierr.ResourceExhausted:
 		// It did not fit beside the others.
 		b.left = append(b.left, i)
 	case got.Error != "":
-		f.Err = one.fail(&apierr.Error{Code: code, Message: got.Error}, b.requestID)
+		f.Err = one.fail(&apierr.Error{Code: code, Message: cmp.Or(b.s.c.t.Message(got.Error), "the server did not say why")}, b.requestID)
 	case b.opts.MaxBytes > 0 && int64(len(got.Content)) > b.opts.MaxBytes:
 		f.Err = one.tooLarge(b.opts.MaxBytes, b.requestID)
 	default:

@@ -107,8 +107,10 @@ func (s subject) fail(err error, requestID string) error {
 	if e.RequestID == "" {
 		e.RequestID = requestID
 	}
-	if s.path != "" && len(s.path) <= MaxPathBytes && !strings.Contains(e.Message, s.path) {
-		e.Message = s.path + ": " + e.Message
+	// The path may be a name from a listing, and so be whatever the sandbox or
+	// the server made it.
+	if path := s.c.t.Message(s.path); path != "" && len(s.path) <= MaxPathBytes && !strings.Contains(e.Message, path) {
+		e.Message = path + ": " + e.Message
 	}
 	return &e
 }

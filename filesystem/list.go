@@ -55,7 +55,7 @@ func (s subject) list(ctx context.Context) (entries []FileInfo, bare bool, reque
 	entries = make([]FileInfo, 0, len(l.Entries))
 	for _, e := range l.Entries {
 		if e.Path == "" || e.Path == "." || e.Path == ".." || strings.ContainsAny(e.Path, "/\x00") {
-			return nil, false, id, s.fail(apierr.Errorf(apierr.MalformedResponse, "%.64q is not a name", e.Path), id)
+			return nil, false, id, s.fail(apierr.Errorf(apierr.MalformedResponse, "%.64q is not a name", s.c.t.Message(e.Path)), id)
 		}
 		if l.Bare {
 			e.Mode &= uint32(fs.ModeType)

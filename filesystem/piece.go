@@ -59,7 +59,7 @@ func (u *upload) putBytes(ctx context.Context, piece []byte) error {
 		Env:       map[string]string{shellFile: u.path, "LC_ALL": "C"},
 	}, shellTimeout)
 	if err == nil {
-		err = shellFault(out)
+		err = u.shellFault(out)
 	}
 	if err != nil {
 		err = u.fail(err, meta.RequestID)
@@ -68,12 +68,13 @@ func (u *upload) putBytes(ctx context.Context, piece []byte) error {
 }
 
 // shellFault returns what r says that went wrong.
-func shellFault(r wire.ShellResult) error {
+func (s subject) shellFault(r wire.ShellResult) error {
 	status := r.ExitCode
 	if status == 0 && r.ErrorCode != nil {
 		status = *r.ErrorCode
 	}
-	complaint := strings.ToValidUTF8(strings.TrimSpace(r.Stderr[:min(len(r.Stderr), maxComplaint)]), "")
+	said := s.c.t.Message(r.Stderr)
+	complaint := strings.ToValidUTF8(said[:min(len(said), maxComplaint)], "")
 	switch {
 	case r.TimedOut:
 		return apierr.Errorf(apierr.DeadlineExceeded, "the shell that writes took more than %v", shellTimeout)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/agb-go/sdk/apierr"
@@ -22,7 +23,7 @@ const (
 // DeleteResult is the outcome of [Session.Delete].
 type DeleteResult struct{ RequestID string }
 
-var errDeleteTimeout = errors.New("the session is still there after " + DeleteTimeout.String())
+var errDeleteTimeout = errors.New("the session may still be there after " + DeleteTimeout.String())
 
 // Delete ends the session with everything in it and returns when it is gone.
 // Deleting a session that is gone is no error. Delete waits for at most
@@ -32,7 +33,7 @@ func (s *Session) Delete(ctx context.Context) (*DeleteResult, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, DeleteTimeout, errDeleteTimeout)
 	defer cancel()
 	_, meta, err := transport.Do(ctx, s.t, wire.DeleteSession, wire.SessionRequest{SessionID: s.ID})
-	if err != nil && !missing(err) {
+	if err != nil && !s.missing(err) {
 		return nil, s.fail(err, "Delete")
 	}
 	if err == nil {
@@ -43,22 +44,30 @@ func (s *Session) Delete(ctx context.Context) (*DeleteResult, error) {
 	return &DeleteResult{RequestID: meta.RequestID}, nil
 }
 
-// awaitGone looks until the session is gone. A service that cannot answer now
-// is asked again.
+// final are the faults that make it pointless to look again for whether a
+// session is gone. After any other the deletion goes on, and the next look may
+// succeed.
+var final = []apierr.Code{apierr.Unauthenticated, apierr.PermissionDenied, apierr.InvalidArgument, apierr.Unsupported}
+
+// awaitGone looks until the session is gone, ctx ends or the fault is final.
 func (s *Session) awaitGone(ctx context.Context) error {
 	for wait := pollFirst; ; wait = min(2*wait, pollLast) {
 		status, err := s.Status(ctx)
 		if status.State == Gone {
 			return nil
 		}
-		if err != nil && (ctx.Err() != nil || !errors.Is(err, apierr.Unavailable.Err())) {
+		if err != nil && (ctx.Err() != nil || slices.Contains(final, apierr.CodeOf(err))) {
 			return err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			cause := context.Cause(ctx)
-			return &apierr.Error{Code: apierr.CodeOf(ctx.Err()), Message: cause.Error(), RequestID: status.RequestID, Cause: cause}
+			e := &apierr.Error{Code: apierr.CodeOf(ctx.Err()), Message: s.t.Message(cause.Error()), RequestID: status.RequestID, Cause: cause}
+			if err != nil {
+				e.Message += "; when last asked the service said: " + apierr.From(err).Message
+			}
+			return e
 		}
 	}
 }

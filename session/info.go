@@ -1,8 +1,11 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"net/url"
+	"time"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/transport"
@@ -12,10 +15,23 @@ import (
 // InfoResult is the outcome of [Session.Info].
 type InfoResult struct {
 	SessionID string
-	// ResourceURL is where a browser can watch the session.
+	// ResourceURL is where a browser can watch the session. With the embedded
+	// engine there is nothing to watch at it.
 	ResourceURL string
 	// Desktop is how to reach the screen of a session that has one, else nil.
-	Desktop   *Desktop
+	Desktop *Desktop
+
+	// ImageID is the image that the session was made from, and Runtime what
+	// kind of sandbox it is. AGB's hosted service tells neither; then they are
+	// empty, and what follows is zero.
+	ImageID, Runtime string
+	// IdleTimeout is how long the session may be idle before it is released; 0
+	// when it may be idle for ever.
+	IdleTimeout time.Duration
+	// ExpiresAt is the end of the session's life, and IdleExpiresAt when it is
+	// released if nothing happens until then. Zero when there is no such end.
+	ExpiresAt, IdleExpiresAt time.Time
+
 	RequestID string
 }
 
@@ -29,7 +45,7 @@ type Desktop struct {
 	Ticket               string
 }
 
-// Info describes the session.
+// Info describes the session. Asking does not count as activity.
 func (s *Session) Info(ctx context.Context) (*InfoResult, error) {
 	resp, meta, err := transport.Do(ctx, s.t, wire.SessionInfo, wire.SessionRequest{SessionID: s.ID})
 	if err != nil {
@@ -38,15 +54,32 @@ func (s *Session) Info(ctx context.Context) (*InfoResult, error) {
 	if resp.IsError {
 		return nil, &apierr.Error{
 			Code: wire.FaultCode("", 0, resp.ErrMsg), Op: "session.Info", SessionID: s.ID, RequestID: meta.RequestID,
-			Message: resp.ErrMsg,
+			Message: cmp.Or(s.t.Message(resp.ErrMsg), "the service does not describe the session and did not say why"),
 		}
 	}
-	res := &InfoResult{SessionID: s.ID, ResourceURL: resp.ResourceURL, RequestID: meta.RequestID}
+	res := &InfoResult{
+		SessionID: s.ID, ResourceURL: resp.ResourceURL, ImageID: resp.ImageID, Runtime: resp.Runtime,
+		IdleTimeout: seconds(resp.IdleTimeout), ExpiresAt: moment(resp.ExpiresAt), IdleExpiresAt: moment(resp.IdleExpiresAt),
+		RequestID: meta.RequestID,
+	}
 	if d := resp.Desktop; d != nil {
 		desktop := Desktop(*d)
 		res.Desktop = &desktop
 	}
 	return res, nil
+}
+
+// seconds converts a length of time that a server sent.
+func seconds(n int) time.Duration {
+	return time.Duration(min(max(int64(n), 0), math.MaxInt64/int64(time.Second))) * time.Second
+}
+
+// moment returns *t in UTC, the zero time when there is none.
+func moment(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 // KeepAliveResult is the outcome of [Session.KeepAlive].

@@ -25,6 +25,7 @@ type Session struct {
 	// handle that came from an id, when the service does not tell.
 	ImageID string
 	// ResourceURL is where a browser can watch the session. It may be empty.
+	// With the embedded engine there is nothing to watch at it.
 	ResourceURL string
 
 	// Code runs code.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -59,7 +60,7 @@ func TestEngineTells(t *testing.T) {
 	require.Positive(t, m.MemoryTotal)
 	require.NotEmpty(t, m.Timestamp)
 
-	tools, err := s.Tools(ctx)
+	tools, err := s.Tools(ctx, nil)
 	require.NoError(t, err)
 	names := map[string]bool{}
 	for _, tool := range tools.Tools {
@@ -72,26 +73,26 @@ func TestEngineTells(t *testing.T) {
 
 func TestCallTool(t *testing.T) {
 	s := agbtest.NewSession(t)
-	res, err := s.CallTool(t.Context(), "shell", map[string]any{"command": "echo hi", "timeout_ms": 5000})
+	res, err := s.CallTool(t.Context(), "shell", map[string]any{"command": "echo hi", "timeout_ms": 5000}, nil)
 	require.NoError(t, err)
 	require.Contains(t, res.Text, `hi\n`)
 	require.Equal(t, "text", res.Content[0].Type)
 	require.NotEmpty(t, res.RequestID)
 
-	res, err = s.CallTool(t.Context(), "list_directory", map[string]string{"path": "/"})
+	res, err = s.CallTool(t.Context(), "list_directory", map[string]string{"path": "/"}, nil)
 	require.NoError(t, err)
 	require.NotEmpty(t, res.Structured)
 
-	res, err = s.CallTool(t.Context(), "no_such_tool", nil)
+	res, err = s.CallTool(t.Context(), "no_such_tool", nil, nil)
 	require.ErrorIs(t, err, agb.ErrUnsupported)
 	require.NotNil(t, res)
 	require.NotEmpty(t, res.Text)
 
 	for _, bad := range []any{1, "text", []int{1}, func() {}} {
-		_, err = s.CallTool(t.Context(), "shell", bad)
+		_, err = s.CallTool(t.Context(), "shell", bad, nil)
 		require.ErrorIs(t, err, agb.ErrInvalidArgument)
 	}
-	_, err = s.CallTool(t.Context(), "", nil)
+	_, err = s.CallTool(t.Context(), "", nil, nil)
 	require.ErrorIs(t, err, agb.ErrInvalidArgument)
 }
 
@@ -106,7 +107,7 @@ func TestEverythingFailsWhenGone(t *testing.T) {
 		"Info":      func() error { _, err := s.Info(ctx); return err },
 		"KeepAlive": func() error { _, err := s.KeepAlive(ctx); return err },
 		"Metrics":   func() error { _, err := s.Metrics(ctx); return err },
-		"CallTool":  func() error { _, err := s.CallTool(ctx, "shell", nil); return err },
+		"CallTool":  func() error { _, err := s.CallTool(ctx, "shell", nil, nil); return err },
 	} {
 		err := call()
 		require.ErrorIs(t, err, agb.ErrSessionNotFound, name)
@@ -119,6 +120,32 @@ func TestEverythingFailsWhenGone(t *testing.T) {
 	status, err := s.Status(ctx)
 	require.NoError(t, err)
 	require.Equal(t, session.Gone, status.State)
+}
+
+// TestInfoTellsClocks: keeping alive moves the idle release, looking does not.
+func TestInfoTellsClocks(t *testing.T) {
+	c := agbtest.NewClient(t)
+	created, err := c.Create(t.Context(), &agb.CreateParams{IdleTimeout: 90 * time.Second})
+	require.NoError(t, err)
+	s := created.Session
+	first, err := s.Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 90*time.Second, first.IdleTimeout)
+	require.Equal(t, "host", first.ImageID)
+	require.NotEmpty(t, first.Runtime)
+	require.WithinDuration(t, time.Now().Add(90*time.Second), first.IdleExpiresAt, 30*time.Second)
+	again, err := s.Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first.IdleExpiresAt, again.IdleExpiresAt)
+	require.Equal(t, first.ExpiresAt, again.ExpiresAt)
+	require.Eventually(t, func() bool {
+		_, err := s.KeepAlive(t.Context())
+		if err != nil {
+			return false
+		}
+		kept, err := s.Info(t.Context())
+		return err == nil && kept.IdleExpiresAt.After(first.IdleExpiresAt)
+	}, 10*time.Second, 10*time.Millisecond)
 }
 
 // TestIdleRelease: an idle session goes, and looking does not keep it.
@@ -162,6 +189,20 @@ func TestStatus(t *testing.T) {
 		{httpmock.NewStringResponder(502, `<html>`), session.Unknown, "", true},
 		{httpmock.NewStringResponder(404, `<html>not found</html>`), session.Unknown, "", true},
 		{httpmock.NewStringResponder(401, `{"code":"Unauthorized"}`), session.Unknown, "", true},
+		// Gateways say "not found" too, of the address.
+		{httpmock.NewStringResponder(404, `{"message":"no Route matched with those values"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(404, `{"detail":"Not Found"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(404, `{"timestamp":"2026-01-02T03:04:05Z","status":404,"error":"Not Found","path":"/mcp/getSessionInfo"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(405, `{"message":"Method Not Allowed"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(404, `{"code":"NotFound","message":"No static resource mcp/getSessionInfo."}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(404, `{"RequestId":"r","Code":"InvalidAction.NotFound","Message":"Specified api is not found"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(400, `{"success":false,"message":"route not found"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(200, `{"message":"Session s-1 not found"}`), session.Unknown, "", true},
+		{httpmock.NewStringResponder(404, `{"code":"NotFound","message":"there is no session of that id"}`), session.Gone, "", false},
+		{httpmock.NewStringResponder(404, `{"success":false,"message":"s-1: nothing there"}`), session.Gone, "", false},
+		{ok(`{}`), session.Unknown, "", true},
+		{ok(`null`), session.Unknown, "", true},
+		{ok(`{"status":""}`), session.Unknown, "", true},
 	} {
 		res, err := answering(row.answer).Status(t.Context())
 		require.Equal(t, row.fails, err != nil)
@@ -169,6 +210,11 @@ func TestStatus(t *testing.T) {
 		require.Equal(t, row.status, res.Status)
 		require.NotEmpty(t, res.RequestID)
 	}
+	_, err := answering(ok(`{}`)).Status(t.Context())
+	require.ErrorIs(t, err, apierr.MalformedResponse.Err())
+	_, err = answering(httpmock.NewStringResponder(404, `{"detail":"Not Found"}`)).Status(t.Context())
+	require.ErrorIs(t, err, apierr.Unsupported.Err())
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	res, err := answering(ok(`{}`)).Status(ctx)
@@ -207,6 +253,14 @@ func TestInfoAnswers(t *testing.T) {
 	res, err := answering(ok(`{"sessionId":"s-1","resourceUrl":"u","desktopInfo":{"ticket":"t"}}`)).Info(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "t", res.Desktop.Ticket)
+	require.Zero(t, res.IdleTimeout)
+	require.True(t, res.ExpiresAt.IsZero())
+	require.True(t, res.IdleExpiresAt.IsZero())
+	res, err = answering(ok(`{"sessionId":"s-1","imageId":"host","runtime":"x","idleTimeout":9223372036854775807,"expiresAt":"2026-01-02T03:04:05+01:00"}`)).Info(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "host x", res.ImageID+" "+res.Runtime)
+	require.Positive(t, res.IdleTimeout)
+	require.Equal(t, time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC), res.ExpiresAt)
 	_, err = answering(ok(`{"isError":true,"errMsg":"session not found"}`)).Info(t.Context())
 	require.ErrorIs(t, err, apierr.SessionNotFound.Err())
 }
@@ -243,16 +297,62 @@ func TestMetricsSpellings(t *testing.T) {
 
 func TestToolsAnswers(t *testing.T) {
 	for _, data := range []string{`"[{\"name\":\"shell\",\"server\":\"x\",\"inputSchema\":{}}]"`, `[{"name":"shell","server":"x","inputSchema":{}}]`} {
-		res, err := answering(ok(data)).Tools(t.Context())
+		res, err := answering(ok(data)).Tools(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, []session.Tool{{Name: "shell", Server: "x", InputSchema: []byte("{}")}}, res.Tools)
 	}
 }
 
+// TestToolsNeedAnImage: the hosted service lists the tools of an image.
+func TestToolsNeedAnImage(t *testing.T) {
+	var asked []string
+	m := httpmock.NewMockTransport()
+	m.RegisterNoResponder(func(r *http.Request) (*http.Response, error) {
+		asked = append(asked, r.URL.Query().Get("imageId"))
+		return ok(`[]`)(r)
+	})
+	of := func(embedded bool) *session.Session {
+		return session.New(transport.New(transport.Config{
+			Embedded: embedded, BaseURL: "http://agb.test", Transport: m, Logger: slog.New(slog.DiscardHandler), Timeout: time.Minute, Attempts: 1,
+		}), "s-1", "", "")
+	}
+	for _, opts := range []*session.ToolsOptions{nil, {}} {
+		_, err := of(false).Tools(t.Context(), opts)
+		require.ErrorIs(t, err, apierr.InvalidArgument.Err())
+		_, err = of(true).Tools(t.Context(), opts)
+		require.NoError(t, err)
+	}
+	_, err := of(false).Tools(t.Context(), &session.ToolsOptions{ImageID: "agb-code-space-1"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"", "", "agb-code-space-1"}, asked)
+}
+
+// TestCallToolTimeout: a tool has its own time and that of the request.
+func TestCallToolTimeout(t *testing.T) {
+	slow := answering(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
+	for _, row := range []struct {
+		opts *session.CallToolOptions
+		want time.Duration
+	}{
+		{nil, time.Minute + session.DefaultToolTimeout},
+		{&session.CallToolOptions{}, time.Minute + session.DefaultToolTimeout},
+		{&session.CallToolOptions{Timeout: time.Hour}, time.Minute + time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			_, err := slow.CallTool(t.Context(), "x", nil, row.opts)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, row.want, time.Since(start))
+		})
+	}
+	_, err := slow.CallTool(t.Context(), "x", nil, &session.CallToolOptions{Timeout: -1})
+	require.ErrorIs(t, err, apierr.InvalidArgument.Err())
+}
+
 func TestCallToolImages(t *testing.T) {
-	res, err := answering(ok(`{"content":[{"type":"image","data":"aGk=","mimeType":"image/png"}]}`)).CallTool(t.Context(), "x", nil)
+	res, err := answering(ok(`{"content":[{"type":"image","data":"aGk=","mimeType":"image/png"}]}`)).CallTool(t.Context(), "x", nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, []session.Content{{Type: "image", Data: []byte("hi"), MIMEType: "image/png"}}, res.Content)
-	_, err = answering(ok(`{"content":[{"type":"image","data":"?"}]}`)).CallTool(t.Context(), "x", nil)
+	_, err = answering(ok(`{"content":[{"type":"image","data":"?"}]}`)).CallTool(t.Context(), "x", nil, nil)
 	require.ErrorIs(t, err, apierr.MalformedResponse.Err())
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strings"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/transport"
@@ -42,16 +44,21 @@ type StatusResult struct {
 }
 
 // Status tells whether the session is there. That it is gone is not an error.
-// With an error the result is there too: its state is [Unknown]. Asking does
-// not count as activity.
+// With an error the result is there too: its state is [Unknown]. An answer
+// without a status is an error with code [apierr.MalformedResponse]. Asking
+// does not count as activity.
 func (s *Session) Status(ctx context.Context) (*StatusResult, error) {
 	resp, meta, err := transport.Do(ctx, s.t, wire.SessionStatus, wire.SessionRequest{SessionID: s.ID})
 	res := &StatusResult{Status: resp.Status, RequestID: meta.RequestID}
 	switch {
-	case missing(err):
+	case s.missing(err):
 		res.State = Gone
 	case err != nil:
 		return res, s.fail(err, "Status")
+	case resp.Status == "":
+		return res, s.fail(&apierr.Error{
+			Code: apierr.MalformedResponse, RequestID: meta.RequestID, HTTPStatus: http.StatusOK, Message: "the service told no status",
+		}, "Status")
 	case resp.Status == wire.StatusFinish || resp.Status == wire.StatusDeleted:
 		res.State = Gone
 	default:
@@ -60,5 +67,13 @@ func (s *Session) Status(ctx context.Context) (*StatusResult, error) {
 	return res, nil
 }
 
-// missing reports whether err means that the session is not there.
-func missing(err error) bool { return errors.Is(err, apierr.NotFound.Err()) }
+// missing reports whether err means that the session is not there, and not that
+// something else was not found, such as the operation.
+func (s *Session) missing(err error) bool {
+	var e *apierr.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == apierr.SessionNotFound ||
+		e.Code == apierr.NotFound && (wire.NamesSession(e.Message) || strings.Contains(e.Message, s.ID))
+}

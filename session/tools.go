@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"time"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/transport"
@@ -25,9 +26,26 @@ type ToolsResult struct {
 	RequestID string
 }
 
-// Tools lists the tools of the session's image.
-func (s *Session) Tools(ctx context.Context) (*ToolsResult, error) {
-	resp, meta, err := transport.Do(ctx, s.t, wire.ListTools, wire.ListToolsRequest{ImageID: s.ImageID})
+// ToolsOptions are the options of [Session.Tools]. Nil is ready to use.
+type ToolsOptions struct {
+	// ImageID is the image whose tools to list. Empty means the session's. A
+	// handle of a session of the hosted service that came from an id knows no
+	// image.
+	ImageID string
+}
+
+// Tools lists the tools of the session's image. When the hosted service would
+// have to be asked and there is no image to ask for, the error has code
+// [apierr.InvalidArgument].
+func (s *Session) Tools(ctx context.Context, opts *ToolsOptions) (*ToolsResult, error) {
+	image := s.ImageID
+	if opts != nil && opts.ImageID != "" {
+		image = opts.ImageID
+	}
+	if image == "" && !s.t.Embedded() {
+		return nil, s.fail(apierr.Errorf(apierr.InvalidArgument, "there is no image id").WithHint("set ToolsOptions.ImageID"), "Tools")
+	}
+	resp, meta, err := transport.Do(ctx, s.t, wire.ListTools, wire.ListToolsRequest{ImageID: image})
 	if err != nil {
 		return nil, s.fail(err, "Tools")
 	}
@@ -57,19 +75,39 @@ type ToolResult struct {
 	RequestID  string
 }
 
+// DefaultToolTimeout is how long a tool may take when [CallToolOptions] does
+// not say.
+const DefaultToolTimeout = time.Minute
+
+// CallToolOptions are the options of [Session.CallTool]. Nil and the zero value
+// are ready to use.
+type CallToolOptions struct {
+	// Timeout is how long the tool may take; 0 means [DefaultToolTimeout]. The
+	// answer is waited for that long and the client's own timeout besides. The
+	// tool does not learn of it: many have a timeout among their arguments.
+	Timeout time.Duration
+}
+
 // CallTool calls a tool by its name, for tools that have no method of their
 // own. args is encoded as a JSON object; nil means no arguments. The call is
-// never sent twice if it may have been performed. The tool has the time of the
-// client's request timeout.
+// never sent twice if it may have been performed.
 //
 // When the tool itself fails, the error says why and the result is there
 // beside it; with every other error the result is nil.
-func (s *Session) CallTool(ctx context.Context, name string, args any) (*ToolResult, error) {
+func (s *Session) CallTool(ctx context.Context, name string, args any, opts *CallToolOptions) (*ToolResult, error) {
 	text, err := argumentText(name, args)
 	if err != nil {
 		return nil, s.fail(err, "CallTool")
 	}
-	resp, meta, err := transport.CallRaw(ctx, s.t, s.ID, name, text, false, 0)
+	timeout := DefaultToolTimeout
+	switch {
+	case opts == nil || opts.Timeout == 0:
+	case opts.Timeout < 0:
+		return nil, s.fail(apierr.Errorf(apierr.InvalidArgument, "timeout %v is negative", opts.Timeout), "CallTool")
+	default:
+		timeout = opts.Timeout
+	}
+	resp, meta, err := transport.CallRaw(ctx, s.t, s.ID, name, text, false, timeout)
 	if err != nil {
 		return nil, s.fail(err, "CallTool")
 	}

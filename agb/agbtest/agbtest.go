@@ -11,12 +11,13 @@
 // process. They are deleted when the test ends. When it fails, the log shows
 // what ran in its sessions, with the output, and what the engine had to say.
 //
-// On a machine that cannot make sandboxes the tests are skipped; each prints a
+// On a machine that cannot make sandboxes, or with a runtime of
+// [WithEngineConfig] that says so, the tests are skipped; each prints a
 // line "agbtest: skipped: " and the reason, so that a run that tested nothing
 // can be told from one that passed.
 //
 // With the flag -agb.cloud and a key in AGB_API_KEY the same tests run against
-// AGB's hosted service.
+// AGB's hosted service, or whatever AGB_ENDPOINT names.
 package agbtest
 
 import (
@@ -75,7 +76,8 @@ func WithClientOptions(opts ...agb.Option) Option {
 // NewClient returns a client of an engine of the test's own, or of the hosted
 // service. The engine is closed, with all its sessions, when the test ends.
 // Sessions of the hosted service are the test's to delete. Where sandboxes
-// cannot be made, the test is skipped.
+// cannot be made, the test is skipped; of a runtime of [WithEngineConfig] that
+// is only known when a session is to be made.
 func NewClient(tb testing.TB, opts ...Option) *agb.Client {
 	tb.Helper()
 	return newClient(tb, newSettings(opts))
@@ -88,7 +90,7 @@ func NewSession(tb testing.TB, opts ...Option) *agb.Session {
 	s := newSettings(opts)
 	created, err := newClient(tb, s).Create(tb.Context(), &s.params)
 	if err != nil {
-		tb.Fatalf("agbtest: %v", err)
+		giveUp(tb, err)
 	}
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), cleanupTimeout)
@@ -142,16 +144,17 @@ func cloudTransport(tb testing.TB) http.RoundTripper {
 // engineTransport starts an engine that ends with the test.
 func engineTransport(tb testing.TB, cfg engine.Config, script *transcript) http.RoundTripper {
 	tb.Helper()
-	if err := sandboxes(); err != nil {
-		fmt.Fprintf(os.Stderr, "agbtest: skipped: %s: %v\n", tb.Name(), err)
-		tb.Skipf("agbtest: skipped: %v", err)
+	if cfg.Runtime == nil {
+		if err := sandboxes(); err != nil {
+			giveUp(tb, err)
+		}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(script, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	eng, err := engine.New(cfg)
 	if err != nil {
-		tb.Fatalf("agbtest: %v", err)
+		giveUp(tb, err)
 	}
 	tb.Cleanup(func() {
 		if err := eng.Close(); err != nil {
@@ -159,6 +162,22 @@ func engineTransport(tb testing.TB, cfg engine.Config, script *transcript) http.
 		}
 	})
 	return eng.Transport()
+}
+
+// giveUp ends the test: it is skipped when it is for the engine and no sandbox
+// can be made, else it fails.
+func giveUp(tb testing.TB, err error) {
+	tb.Helper()
+	if *cloud || !impossible(err) {
+		tb.Fatalf("agbtest: %v", err)
+	}
+	fmt.Fprintf(os.Stderr, "agbtest: skipped: %s: %v\n", tb.Name(), err)
+	tb.Skipf("agbtest: skipped: %v", err)
+}
+
+// impossible reports whether err means that no sandbox can be made here.
+func impossible(err error) bool {
+	return errors.Is(err, agb.ErrIsolationUnavailable) || errors.Is(err, agb.ErrUnsupported)
 }
 
 // sandboxes tells why no sandbox can be made on this machine, nil if one can.
@@ -174,7 +193,7 @@ var sandboxes = sync.OnceValue(func() error {
 			_, err = client.Create(ctx, nil)
 		}
 	}
-	if errors.Is(err, agb.ErrIsolationUnavailable) || errors.Is(err, agb.ErrUnsupported) {
+	if impossible(err) {
 		return err
 	}
 	return nil

@@ -16,6 +16,10 @@ import (
 // open reads the envelope of the answer in k.body: success is HTTP 200 and
 // success true, nothing less.
 func (k *call) open(resp *http.Response) (*wire.Envelope, *apierr.Error) {
+	if env := k.openSuccess(resp); env != nil {
+		k.identify(resp, env)
+		return env, nil
+	}
 	env, err := parseEnvelope(k.body)
 	k.identify(resp, env)
 	if err != nil {
@@ -31,29 +35,63 @@ func (k *call) open(resp *http.Response) (*wire.Envelope, *apierr.Error) {
 	if message == "" {
 		message = dataMessage(env.Data)
 	}
-	e := k.fault(wire.FaultCode(env.Code, resp.StatusCode, message), resp.StatusCode, k.client.message(message))
+	e := k.fault(wire.FaultCode(env.Code, resp.StatusCode, message), resp.StatusCode, k.client.Message(message))
 	if e.Message == "" {
-		e.Message = k.client.message(strings.TrimSpace("the server refused without a message " + env.Code))
+		e.Message = k.client.Message(strings.TrimSpace("the server refused without a message " + env.Code))
 	}
-	e.Hint = k.client.message(env.Hint)
+	e.Hint = k.client.Message(env.Hint)
 	e.RetryAfter = retryAfter(resp.Header)
 	return nil, e
 }
 
-// parseEnvelope decodes an envelope, which may be inside another's body.
-func parseEnvelope(body []byte) (*wire.Envelope, error) {
+// openSuccess reads the answer that is to be expected, its data with it, in one
+// go. It returns nil when the answer is another: then it has to be looked at
+// more closely.
+func (k *call) openSuccess(resp *http.Response) *wire.Envelope {
+	if resp.StatusCode != http.StatusOK {
+		return nil
+	}
 	var env struct {
 		wire.Envelope
-		Body json.RawMessage `json:"body"`
+		Data any `json:"data"` // instead of the envelope's own
 	}
+	env.Data = k.data
+	if json.Unmarshal(k.body, &env) != nil || !env.Success {
+		return nil
+	}
+	k.decoded = true
+	return &env.Envelope
+}
+
+// errForeign is what is wrong with JSON that is not the service's.
+var errForeign = errors.New("not an answer of the service")
+
+// anyEnvelope is an envelope of any answer.
+type anyEnvelope struct {
+	wire.Envelope
+	Success *bool           `json:"success"` // instead of the envelope's own
+	Body    json.RawMessage `json:"body"`
+}
+
+// parseEnvelope decodes an envelope, which may be inside another's body. Every
+// answer of the service has at least one of a code, an id, a status and success,
+// so that JSON without them is a gateway's.
+func parseEnvelope(body []byte) (*wire.Envelope, error) {
+	var env anyEnvelope
 	if err := json.Unmarshal(body, &env); err != nil {
 		return nil, err
 	}
-	if !env.Success && env.Code == "" && env.Message == "" && len(env.Body) > 0 && env.Body[0] == '{' {
-		var inner wire.Envelope
-		err := json.Unmarshal(env.Body, &inner)
-		return &inner, err
+	if env.Success == nil && env.Code == "" && env.Message == "" && len(env.Body) > 0 && env.Body[0] == '{' {
+		inner := env.Body
+		env = anyEnvelope{}
+		if err := json.Unmarshal(inner, &env); err != nil {
+			return nil, err
+		}
 	}
+	if env.Success == nil && env.Code == "" && env.RequestID == "" && env.HTTPStatusCode == 0 {
+		return nil, errForeign
+	}
+	env.Envelope.Success = env.Success != nil && *env.Success
 	return &env.Envelope, nil
 }
 
@@ -78,7 +116,7 @@ func (k *call) identify(resp *http.Response, env *wire.Envelope) {
 	if id == "" {
 		id = resp.Header.Get(wire.HeaderRequestID)
 	}
-	if id == "" || len(id) > idLimit || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if id == "" || len(id) > idLimit || k.client.redact(id) != id || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return
 	}
 	k.requestID = id
@@ -127,21 +165,21 @@ func (k *call) lost(err error) *apierr.Error {
 	var ours *apierr.Error
 	if errors.As(err, &ours) {
 		e := *ours // it may be somebody's variable
-		e.Op = k.op
+		e.Op, e.Message, e.Hint = k.op, k.client.Message(e.Message), k.client.Message(e.Hint)
 		if e.RequestID == "" {
 			e.RequestID = k.requestID
 		}
 		return &e
 	}
 	maybe := !k.repeatable && k.sent()
-	e := k.fault(apierr.Unavailable, 0, k.client.message(err.Error()))
+	e := k.fault(apierr.Unavailable, 0, k.client.Message(err.Error()))
 	e.Cause = k.client.cause(err)
 	switch {
 	case k.ctx.Err() != nil:
 		e.Code, e.Cause = apierr.CodeOf(k.ctx.Err()), k.client.cause(context.Cause(k.ctx))
 		e.Message = k.ctx.Err().Error()
 		if why := e.Cause.Error(); why != e.Message {
-			e.Message += ": " + k.client.message(why)
+			e.Message += ": " + k.client.Message(why)
 		}
 	case k.clock != nil && errors.Is(context.Cause(k.clock), errRequestTimeout):
 		e.Code, e.Message = apierr.DeadlineExceeded, fmt.Sprintf("request timeout: no answer within %v", k.timeout)
@@ -175,9 +213,9 @@ func (k *call) hurry(e *apierr.Error) *apierr.Error {
 func (k *call) redirected(resp *http.Response) *apierr.Error {
 	target := "somewhere"
 	if u, err := url.Parse(resp.Header.Get("Location")); err == nil && u.Host != "" {
-		target = fmt.Sprintf("%.16s://%.256s", u.Scheme, u.Host)
+		target = k.client.shown(u.Scheme+"://"+u.Host, targetLimit)
 	}
-	e := k.fault(apierr.MalformedResponse, resp.StatusCode, k.client.message("the server redirects to "+target+", which is refused"))
+	e := k.fault(apierr.MalformedResponse, resp.StatusCode, "the server redirects to "+target+", which is refused")
 	e.Hint = "set the endpoint to the service's own address"
 	return e
 }

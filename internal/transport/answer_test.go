@@ -36,6 +36,8 @@ func TestAnswersNotUnderstood(t *testing.T) {
 		"garbage after":    okBody + "x",
 		"two":              okBody + okBody,
 		"byte order mark":  "\uFEFF" + okBody,
+		"of a gateway":     `{"message":"Session s not found"}`,
+		"body in bodies":   strings.Repeat(`{"body":`, 5000) + okBody + strings.Repeat("}", 5000),
 		"success as text":  `{"success":"true"}`,
 		"id as number":     `{"success":true,"requestId":7}`,
 		"data of a number": `{"success":true,"data":7}`,
@@ -89,6 +91,10 @@ func TestRefusals(t *testing.T) {
 		{"session by code", `{"success":false,"code":"InvalidMcpSession.NotFound","message":"Session s not found"}`, 400, apierr.SessionNotFound, "Session s not found"},
 		{"session by words", `{"success":false,"message":"Session s not found"}`, 200, apierr.SessionNotFound, "Session s not found"},
 		{"message in data", `{"success":false,"data":{"errMsg":"no image"}}`, 400, apierr.InvalidArgument, "no image"},
+		{"route of a gateway", `{"message":"no Route matched"}`, 404, apierr.Unsupported, `HTTP Not Found: {"message":"no Route matched"}`},
+		{"method of a gateway", `{"detail":"Method Not Allowed"}`, 405, apierr.Unsupported, `HTTP Method Not Allowed: {"detail":"Method Not Allowed"}`},
+		{"key of a gateway", `{"message":"bad key"}`, 401, apierr.Unauthenticated, `HTTP Unauthorized: {"message":"bad key"}`},
+		{"file", `{"success":false,"message":"no such file"}`, 404, apierr.NotFound, "no such file"},
 		{"control characters", `{"success":false,"code":"NotFound","message":"a\u001b[31mb\nc"}`, 404, apierr.NotFound, "a [31mb c"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -101,7 +107,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRequestIDIsChecked(t *testing.T) {
-	for _, id := range []string{"a b", "a\nb", "é", strings.Repeat("x", 129)} {
+	for _, id := range []string{"a b", "a\nb", "é", strings.Repeat("x", 129), apiKey, "token=" + apiKey[:8]} {
 		body := fmt.Sprintf(`{"requestId":%q,"success":true}`, id)
 		meta, err := get(t.Context(), newClient(mock(httpmock.NewStringResponder(200, body)), nil))
 		require.NoError(t, err)
@@ -247,6 +253,9 @@ func TestNoSecrets(t *testing.T) {
 				mock(httpmock.NewStringResponder(200, `{"success":true,"data":{"content":[{"type":"text","text":`+quoted+`}]}}`)),
 				mock(httpmock.NewErrorResponder(fmt.Errorf("proxy %s: %w", leak, errBroken))),
 				mock(httpmock.NewStringResponder(307, "").HeaderSet(http.Header{"Location": {leak}})),
+				mock(httpmock.NewStringResponder(307, "").HeaderSet(http.Header{"Location": {"http://" + strings.Repeat("x", 250) + apiKey}})),
+				mock(httpmock.NewStringResponder(200, okBody).HeaderSet(http.Header{"Content-Encoding": {leak}})),
+				mock(httpmock.NewErrorResponder(&apierr.Error{Code: apierr.Unavailable, Message: leak, Hint: leak})),
 			} {
 				c := newClient(rt, func(cfg *transport.Config) { cfg.Logger = out.logger() })
 				_, err := get(t.Context(), c)
@@ -265,6 +274,18 @@ func TestNoSecrets(t *testing.T) {
 	for _, text := range append(shown, out.String()) {
 		assert.NotContains(t, text, secret)
 		assert.NotContains(t, text, apiKey)
+	}
+}
+
+func TestMessage(t *testing.T) {
+	c := newClient(nil, nil)
+	require.Equal(t, "a [31mb c d e", c.Message("\ta\u001b[31mb\nc\u2028d\u202ee"))
+	require.Equal(t, "\uFFFD", c.Message("\xff"))
+	require.Equal(t, "key [redacted].", c.Message("key "+apiKey+"."))
+	for n, cut := range map[int]bool{transport.MessageLimit: false, transport.MessageLimit + 1: true} {
+		text := c.Message(strings.Repeat("x", n))
+		require.Len(t, text, transport.MessageLimit)
+		require.Equal(t, cut, strings.HasSuffix(text, "…"))
 	}
 }
 

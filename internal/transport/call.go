@@ -23,6 +23,8 @@ type call struct {
 	repeatable bool
 	size       int           // of the body
 	timeout    time.Duration // of an attempt
+	data       any           // pointer to where the data of a success goes
+	decoded    bool          // whether it has gone there
 	requestID  string        // ours, until the server says its own
 
 	// Of the current attempt.
@@ -43,14 +45,15 @@ type call struct {
 // overflow.
 const attemptMax = 100 * 365 * 24 * time.Hour
 
-func newCall(ctx context.Context, c *Client, op string, repeatable bool, size int, extra time.Duration) *call {
+func newCall(ctx context.Context, c *Client, op string, repeatable bool, size int, data any, extra time.Duration) *call {
 	return &call{
-		client: c, ctx: ctx, op: op, repeatable: repeatable, size: size,
+		client: c, ctx: ctx, op: op, repeatable: repeatable, size: size, data: data,
 		timeout: min(c.cfg.Timeout, attemptMax) + min(max(extra, 0), attemptMax), requestID: uuid.NewString(),
 	}
 }
 
-// perform does the call and returns the envelope of its success.
+// perform does the call and returns the envelope of its success. The data stays
+// there unless k.decoded says otherwise.
 func (k *call) perform(method, target string, body []byte) (*wire.Envelope, *apierr.Error) {
 	req, err := k.request(method, target, body)
 	if err != nil {
@@ -182,7 +185,7 @@ func (k *call) log(resp *http.Response, err error, reason string) {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", k.client.message(innermost(err).Error())))
+		attrs = append(attrs, slog.String("error", k.client.Message(innermost(err).Error())))
 	}
 	if reason != "" {
 		attrs = append(attrs, slog.String("retry_reason", reason), slog.Duration("wait", k.wait))

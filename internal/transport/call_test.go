@@ -122,3 +122,19 @@ func BenchmarkDo(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCall measures what it costs to decode the answer of a tool that
+// sends a chunk of a file.
+func BenchmarkCall(b *testing.B) {
+	body := `{"requestId":"r-1","success":true,"code":"ok","data":` + text(false, strings.Repeat("QUJD", 17_000), "") + `}`
+	c := newClient(roundTrip(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+	}), nil)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if _, _, err := transport.Call(b.Context(), c, "s-1", wire.ReadFile, wire.ReadFileArgs{Path: "/x"}, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func (k *call) receive(resp *http.Response) error {
 		return nil
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return k.fault(apierr.MalformedResponse, resp.StatusCode, fmt.Sprintf("the answer is encoded as %.32q, which was not asked for", enc))
+		return k.fault(apierr.MalformedResponse, resp.StatusCode, "the answer is encoded as "+k.client.shown(enc, encodingLimit)+", which was not asked for")
 	}
 	body, err := readAtMost(resp, ResponseLimit+1)
 	switch {

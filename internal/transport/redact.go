@@ -13,6 +13,10 @@ const (
 	ExcerptLimit = 512
 	// MessageLimit is for a message, in bytes.
 	MessageLimit = 4 << 10
+	// targetLimit is for the target of a redirect, in bytes.
+	targetLimit = 256
+	// encodingLimit is for the name of an encoding, in bytes.
+	encodingLimit = 32
 	// idLimit is for a request id, in bytes.
 	idLimit = 128
 	// redactLimit is how much is searched for secrets; the rest is not shown.
@@ -42,18 +46,21 @@ func (c *Client) redact(s string) string {
 	return s
 }
 
-// message makes what a server said fit to be shown: one line, no control
-// characters, no secrets, bounded.
-func (c *Client) message(s string) string { return c.shown(s, MessageLimit) }
+// Message makes what a server said fit to be shown: one line, no control
+// characters, no secrets, at most [MessageLimit] bytes. Whatever a server said
+// goes through it on its way into an error.
+func (c *Client) Message(s string) string { return c.shown(s, MessageLimit) }
 
-// excerpt is message for a body that is not understood.
-func (c *Client) excerpt(body []byte) string { return c.shown(string(body), ExcerptLimit) }
+// excerpt is Message for a body that is not understood.
+func (c *Client) excerpt(body []byte) string {
+	return c.shown(string(body[:min(len(body), redactLimit)]), ExcerptLimit)
+}
 
 func (c *Client) shown(s string, limit int) string {
 	// Redacting comes before cutting, so that no half of a secret is left.
 	s = s[:min(len(s), redactLimit)]
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r
@@ -66,15 +73,19 @@ func (c *Client) shown(s string, limit int) string {
 }
 
 // cause returns err as the cause of an error to be shown: itself when its text
-// holds no secret, else something that matches what it matches.
+// holds no secret and is not long, else something that matches what it matches.
 func (c *Client) cause(err error) error {
-	if err == nil || c.redact(err.Error()) == err.Error() {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if len(text) <= MessageLimit && c.redact(text) == text {
 		return err
 	}
-	return veiled{text: c.redact(err.Error()), err: err}
+	return veiled{text: c.Message(text), err: err}
 }
 
-// veiled hides the text of an error that holds a secret.
+// veiled hides the text of an error that holds a secret, or far too much.
 type veiled struct {
 	text string
 	err  error

@@ -29,6 +29,7 @@ import (
 
 // Config configures a [Client]. The caller has filled in every default.
 type Config struct {
+	Embedded  bool              // whether Transport leads to an engine
 	BaseURL   string            // scheme and host, perhaps a path; no slash at the end
 	APIKey    string            // empty sends no Authorization header
 	Transport http.RoundTripper // never nil
@@ -47,6 +48,10 @@ type Client struct {
 // New returns a Client. It does no I/O.
 func New(cfg Config) *Client { return &Client{cfg: cfg, bucket: newBucket()} }
 
+// Embedded reports whether the client talks to an engine, which knows more than
+// AGB's hosted service does.
+func (c *Client) Embedded() bool { return c.cfg.Embedded }
+
 // Meta is what is known of a call besides its result.
 type Meta struct {
 	RequestID string // the server's, else the client's own
@@ -55,24 +60,37 @@ type Meta struct {
 // Do performs op. The request's id is known even when it fails. The error is
 // an [*apierr.Error] of this call's own.
 func Do[Req, Resp any](ctx context.Context, c *Client, op wire.Op[Req, Resp], req Req) (Resp, Meta, error) {
-	return do(ctx, c, op, req, 0)
+	var resp Resp
+	meta, err := do(ctx, c, op, req, 0, &resp, &resp)
+	return resp, meta, err
 }
 
-func do[Req, Resp any](ctx context.Context, c *Client, op wire.Op[Req, Resp], req Req, extra time.Duration) (resp Resp, meta Meta, err error) {
+// do performs op and sets resp when it succeeds, to which quick points too,
+// perhaps as another type that decodes the usual answer in fewer steps.
+func do[Req, Resp any](ctx context.Context, c *Client, op wire.Op[Req, Resp], req Req, extra time.Duration, resp *Resp, quick any) (meta Meta, err error) {
 	method, target, body, err := op.NewRequest(req)
 	if err != nil {
-		return resp, meta, &apierr.Error{Code: apierr.InvalidArgument, Op: op.Name, Message: err.Error(), Cause: err}
+		return meta, &apierr.Error{Code: apierr.InvalidArgument, Op: op.Name, Message: err.Error(), Cause: err}
 	}
-	k := newCall(ctx, c, op.Name, op.Repeatable, len(body), extra)
+	k := newCall(ctx, c, op.Name, op.Repeatable, len(body), quick, extra)
 	env, fault := k.perform(method, target, body)
 	meta.RequestID = k.requestID
-	if fault != nil {
-		return resp, meta, fault
+	switch {
+	case fault != nil:
+		err = fault
+	case k.decoded:
+		wire.TakePage(env, resp)
+		return meta, nil
+	default:
+		var opened Resp
+		if opened, err = wire.Open[Resp](env); err == nil {
+			*resp = opened
+			return meta, nil
+		}
+		err = k.malformed(http.StatusOK, k.body, err)
 	}
-	if resp, err = wire.Open[Resp](env); err != nil {
-		return resp, meta, k.malformed(http.StatusOK, k.body, err)
-	}
-	return resp, meta, nil
+	*resp = *new(Resp) // half an answer is none
+	return meta, err
 }
 
 // Call calls a tool in a session. The tool itself is expected to take up to
@@ -109,7 +127,10 @@ func Call[Args, Out any](ctx context.Context, c *Client, session string, tool wi
 func CallRaw(ctx context.Context, c *Client, session, tool, args string, repeatable bool, extra time.Duration) (wire.CallToolResponse, Meta, error) {
 	op := wire.CallTool
 	op.Name, op.Repeatable = tool, repeatable
-	resp, meta, err := do(ctx, c, op, wire.CallToolRequest{SessionID: session, Name: tool, Args: args}, extra)
+	// Without the method that finds objects in text, which is not the usual form.
+	type object wire.CallToolResponse
+	var resp wire.CallToolResponse
+	meta, err := do(ctx, c, op, wire.CallToolRequest{SessionID: session, Name: tool, Args: args}, extra, &resp, (*object)(&resp))
 	return resp, meta, Name(err, "", session)
 }
 
@@ -127,13 +148,13 @@ func Failure(c *Client, session, tool string, meta Meta, resp *wire.CallToolResp
 	if code == apierr.Unknown {
 		code = wire.ToolFaultCode(text)
 	}
-	message := c.message(text)
+	message := c.Message(text)
 	if message == "" {
 		message = "the tool failed and did not say why"
 	}
 	return &apierr.Error{
 		Code: code, Op: tool, SessionID: session, RequestID: meta.RequestID, HTTPStatus: http.StatusOK,
-		Message: message, Hint: c.message(resp.ErrorHint),
+		Message: message, Hint: c.Message(resp.ErrorHint),
 	}
 }
 
