@@ -73,7 +73,7 @@ type Limits struct {
 	Processes  int   // processes and threads at once; default 128
 	OpenFiles  int   // file descriptors of one process; default 1024
 	FileBytes  int64 // size of one file; default 512 MiB
-	DataBytes  int64 // writable private memory of one process; default 1 GiB
+	DataBytes  int64 // ordinary data of one process, see RLIMIT_DATA in getrlimit(2); default 1 GiB
 	DiskBytes  int64 // all writable places together; default 512 MiB
 	DiskInodes int64 // files and directories in all writable places; default 100,000
 }

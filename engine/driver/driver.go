@@ -74,7 +74,7 @@ type Limits struct {
 	Processes  int   // processes and threads at once
 	OpenFiles  int   // file descriptors of one process
 	FileBytes  int64 // size of one file
-	DataBytes  int64 // writable private memory of one process (RLIMIT_DATA)
+	DataBytes  int64 // ordinary data of one process, see RLIMIT_DATA in getrlimit(2)
 	DiskBytes  int64 // all writable places together
 	DiskInodes int64 // files and directories in all writable places together
 }

@@ -151,6 +151,17 @@ func TestOutsideIDs(t *testing.T) {
 	}
 }
 
+// TestCoreLimit: with the limit 1, and no other, the kernel starts no handler
+// of crashes on the host.
+func TestCoreLimit(t *testing.T) {
+	b := drivertest.Create(t, usable(t), drivertest.Spec)
+	for _, script := range []string{"true", "ulimit -c 0", "ulimit -c unlimited", "ulimit -S -c 0",
+		"python3 -c 'import resource as r; r.setrlimit(r.RLIMIT_CORE, (0, 0)); r.prlimit(0, r.RLIMIT_CORE, (0, 0))' || true"} {
+		got := strings.Fields(b.Output(t, script+" 2>/dev/null; grep core /proc/self/limits"))
+		require.Equal(t, []string{"1", "1"}, got[len(got)-3:len(got)-1], script)
+	}
+}
+
 // TestRoot uses a directory as root.
 func TestRoot(t *testing.T) {
 	r := usable(t)

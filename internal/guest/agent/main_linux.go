@@ -55,7 +55,7 @@ func prepare(fd int) (*os.File, error) {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return nil, os.NewSyscallError("set not dumpable", err)
 	}
-	if err := defaultSignals(); err != nil {
+	if err := ignoreSignals(); err != nil {
 		return nil, err
 	}
 	unix.Umask(0o022)

@@ -12,6 +12,11 @@ const newest = unix.SYS_RSEQ_SLICE_YIELD
 var absent = []uint32{
 	unix.SYS_CLONE3, // its flags are in memory, out of a filter's reach; glibc falls back to clone
 	unix.SYS_STATMOUNT, unix.SYS_LISTMOUNT, unix.SYS_LISTNS,
+	// Their number is counted for the whole machine, so that one sandbox could
+	// take all.
+	unix.SYS_IO_SETUP, unix.SYS_IO_DESTROY, unix.SYS_IO_SUBMIT, unix.SYS_IO_CANCEL, unix.SYS_IO_GETEVENTS,
+	unix.SYS_IO_PGETEVENTS,
+	unix.SYS_MEMFD_SECRET,
 }
 
 // denied are calls that both architectures have.

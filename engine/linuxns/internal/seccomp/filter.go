@@ -67,8 +67,27 @@ func program() []bpf.Instruction {
 		oneOf([]uint32{unix.SYS_PERSONALITY}, join(
 			code(arg(0)), oneOf(personalities, allow()), refuse(unix.EPERM),
 		)),
+		oneOf([]uint32{unix.SYS_SETRLIMIT}, join(
+			code(arg(0)), oneOf([]uint32{unix.RLIMIT_CORE}, pretend()), allow(),
+		)),
+		oneOf([]uint32{unix.SYS_PRLIMIT64}, join(
+			code(arg(1)), oneOf([]uint32{unix.RLIMIT_CORE}, coreLimit()), allow(),
+		)),
 	)
 	return join(p, allow())
+}
+
+// coreLimit examines prlimit64(pid, RLIMIT_CORE, new, old): the limit may be
+// read and is never set. It is 1, the only value with which the kernel does not
+// start the handler that core_pattern may name, as real root on the host; a
+// program that sets 0, as careful ones do, would undo that.
+func coreLimit() []bpf.Instruction {
+	return join(
+		code(arg(2)), oneOf([]uint32{0}, join(
+			code(load(offArgs+8*2+4)), oneOf([]uint32{0}, allow()), pretend(),
+		)),
+		pretend(),
+	)
 }
 
 // sockets examines socket(family, type, protocol). Only families that mean
@@ -118,6 +137,9 @@ func allow() []bpf.Instruction {
 func refuse(errno unix.Errno) []bpf.Instruction {
 	return code(bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(errno)})
 }
+
+// pretend answers success and does nothing.
+func pretend() []bpf.Instruction { return refuse(0) }
 
 func join(parts ...[]bpf.Instruction) []bpf.Instruction {
 	var all []bpf.Instruction
