@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -148,10 +149,11 @@ func TestServe(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
+	if err != nil && runtime.GOOS != "linux" {
 		require.Error(t, cmd.Wait())
-		t.Skip("cannot serve here: ", log.String())
+		t.Skip("no engine on this system: ", log.String())
 	}
+	require.NoError(t, err)
 	base, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	require.True(t, ok, line)
 
