@@ -19,11 +19,16 @@
 //		…
 //	})
 //
-// Four clocks run, and are never mixed up: a session's lifetime, which the
-// service sets; its idle release, [CreateParams.IdleTimeout]; the timeout of a
-// command or of code, in the options of each run; and the timeout of a request,
-// [WithTimeout], which is added to that of the command. Besides, every call
-// ends when its ctx does.
+// Four clocks run, and are never mixed up: a session's lifetime,
+// [CreateParams.Lifetime] or the service's own; its idle release,
+// [CreateParams.IdleTimeout]; the timeout of a command or of code, in the
+// options of each run; and the timeout of a request, [WithTimeout], which is
+// added to that of the command. Besides, every call ends when its ctx does.
+//
+// The embedded engine and "agb serve" can more than AGB's hosted service. A
+// client asks once, when it first needs to know. What the service does not have
+// is an error that matches [ErrUnsupported] and names it; nothing that was
+// asked for is left out in silence.
 //
 // All errors are an [*Error] and match, under [errors.Is], the sentinels of
 // this package and the errors of the standard library that mean the same:
@@ -47,14 +52,14 @@ type Session = session.Session
 // one from [New].
 type Client struct {
 	t     *transport.Client
-	owned *http.Transport // ours to clean up, or nil
+	owned []*http.Transport // ours to clean up
 }
 
 // CloseIdleConnections closes the connections to the service that are kept but
 // not in use; otherwise they are closed after a while. It leaves a transport
 // that was given with [WithTransport] alone. The client stays usable.
 func (c *Client) CloseIdleConnections() {
-	if c.owned != nil {
-		c.owned.CloseIdleConnections()
+	for _, t := range c.owned {
+		t.CloseIdleConnections()
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 const module = "github.com/agb-go/sdk"
 
-// TestDependencies: a program that uses the hosted service links two modules
+// TestDependencies: a program that uses the hosted service links three modules
 // and go-cleanhttp, which go-retryablehttp needs, and nothing of the engine.
 func TestDependencies(t *testing.T) {
 	const root = ".."
@@ -44,9 +44,12 @@ func TestDependencies(t *testing.T) {
 	}
 	walk("agb", filepath.Join(root, "agb"), ours)
 	require.Equal(t, []string{
-		"agb", "apierr", "code", "command", "filesystem", "internal/transport", "internal/wire", "labels", "session",
+		"agb", "apierr", "code", "command", "filesystem", "internal/egress", "internal/memnet", "internal/transport", "internal/wire", "labels",
+		"session",
 	}, slices.Sorted(maps.Keys(ours)))
 	require.Equal(t, []string{
+		"github.com/coder/websocket", "github.com/coder/websocket/internal/bpool", "github.com/coder/websocket/internal/errd",
+		"github.com/coder/websocket/internal/util",
 		"github.com/google/uuid", "github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp",
 	}, slices.Sorted(maps.Keys(outside)))
 }

@@ -1,14 +1,13 @@
 package agb
 
 import (
+	"cmp"
 	"context"
 	"iter"
-	"maps"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/transport"
 	"github.com/agb-go/sdk/internal/wire"
-	"github.com/agb-go/sdk/labels"
 )
 
 // DefaultLimit is how many sessions a page has when [ListParams] does not say.
@@ -36,7 +35,7 @@ type ListParams struct {
 // SessionSummary is a session in a list.
 type SessionSummary struct {
 	ID string
-	// Status is the service's own word, such as "RUNNING".
+	// Status is the service's own word, such as [session.StatusRunning].
 	Status string
 }
 
@@ -62,7 +61,7 @@ func (c *Client) List(ctx context.Context, params *ListParams) (*ListResult, err
 		return nil, transport.Name(err, "agb.List", "")
 	}
 	for page := 1; ; page++ {
-		res, err := q.next(ctx, c)
+		res, err := q.sessions(ctx, c)
 		if err != nil {
 			return nil, transport.Name(err, "agb.List", "")
 		}
@@ -87,116 +86,35 @@ func (c *Client) All(ctx context.Context, params *ListParams) iter.Seq2[SessionS
 	if err == nil && params != nil && params.Page != 0 {
 		err = apierr.Errorf(apierr.InvalidArgument, "all pages are wanted and page %d of them", params.Page)
 	}
-	return func(yield func(SessionSummary, error) bool) {
-		q, err := q, err // so that every iteration starts afresh
-		q.seen = map[string]bool{}
-		for first := true; first || q.token != ""; first = false {
-			var res *ListResult
-			if err == nil {
-				res, err = q.next(ctx, c)
-			}
-			if err != nil {
-				yield(SessionSummary{}, transport.Name(err, "agb.All", ""))
-				return
-			}
-			for _, s := range res.Sessions {
-				if !yield(s, nil) {
-					return
-				}
-			}
+	return each(q, err, "agb.All", func(q *query) ([]SessionSummary, error) {
+		res, err := q.sessions(ctx, c)
+		if err != nil {
+			return nil, err
 		}
-	}
+		return res.Sessions, nil
+	})
 }
 
-// query is a list being read.
-type query struct {
-	labels   map[string]string
-	selector string // canonical; empty when labels say it all
-	limit    int
-	token    string
-	page     int
-	seen     map[string]bool // tokens
-}
-
-func newQuery(params *ListParams) (q query, err error) {
-	var p ListParams
-	if params != nil {
-		p = *params
-	}
-	q = query{labels: map[string]string{}, limit: p.Limit, token: p.Token, page: max(p.Page, 1), seen: map[string]bool{}}
-	maps.Copy(q.labels, p.Labels)
-	switch {
-	case p.Page != 0 && p.Token != "":
-		return q, apierr.Errorf(apierr.InvalidArgument, "there are both a page and a token")
-	case p.Page < 0:
-		return q, apierr.Errorf(apierr.InvalidArgument, "page %d is negative", p.Page)
-	case p.Limit < 0:
-		return q, apierr.Errorf(apierr.InvalidArgument, "limit %d is negative", p.Limit)
-	case p.Limit == 0:
-		q.limit = DefaultLimit
-	}
-	selector, err := labels.ParseSelector(p.Selector)
-	if err != nil {
-		return q, err
-	}
-	pairs, plain := selector.Pairs()
-	for k, v := range pairs {
-		if old, ok := q.labels[k]; ok && old != v {
-			plain = false
-		}
-	}
-	if plain {
-		maps.Copy(q.labels, pairs)
-	} else {
-		q.selector = selector.String()
-	}
-	return q, nil
-}
-
-// next asks for a page and moves on to the one after it.
-func (q *query) next(ctx context.Context, c *Client) (*ListResult, error) {
+// sessions asks for a page of sessions and moves on to the one after it.
+func (q *query) sessions(ctx context.Context, c *Client) (*ListResult, error) {
 	resp, meta, err := transport.Do(ctx, c.t, wire.ListSessions, wire.ListSessionsRequest{
 		Labels: wire.TextOf(q.labels), MaxResults: q.limit, NextToken: q.token, Selector: q.selector,
 	})
 	if err != nil {
 		return nil, err
 	}
-	fault := &Error{RequestID: meta.RequestID}
-	if q.selector != "" && !sameSelector(q.selector, resp.Page.Selector) {
-		fault.Code, fault.Message = apierr.Unsupported, "this service cannot select by "+q.selector
-		fault.Hint = "select by equality alone, or filter what All returns"
-		return nil, fault
+	if err := q.move(resp.Page, meta); err != nil {
+		return nil, err
 	}
 	res := &ListResult{
-		Sessions: make([]SessionSummary, len(resp.Sessions)), NextToken: resp.Page.NextToken,
-		Total: -1, Limit: q.limit, RequestID: meta.RequestID,
+		Sessions: make([]SessionSummary, len(resp.Sessions)), NextToken: q.token,
+		Total: q.total(resp.Page), Limit: cmp.Or(max(resp.Page.MaxResults, 0), q.limit), RequestID: meta.RequestID,
 	}
 	for i, s := range resp.Sessions {
 		if !validID(s.SessionID) {
-			fault.Code, fault.Message = apierr.MalformedResponse, "the service lists a session without a valid id"
-			return nil, fault
+			return nil, badEntry(meta)
 		}
 		res.Sessions[i] = SessionSummary{ID: s.SessionID, Status: s.Status}
 	}
-	if resp.Page.Count != nil {
-		res.Total = *resp.Page.Count
-	}
-	if resp.Page.MaxResults > 0 {
-		res.Limit = resp.Page.MaxResults
-	}
-	if q.token = res.NextToken; q.seen[q.token] {
-		fault.Code, fault.Message = apierr.MalformedResponse, "the pages of the list go round in circles"
-		return nil, fault
-	}
-	if q.token != "" {
-		q.seen[q.token] = true
-	}
 	return res, nil
-}
-
-// sameSelector reports whether the server applied the selector it was asked
-// to.
-func sameSelector(asked, applied string) bool {
-	s, err := labels.ParseSelector(applied)
-	return applied != "" && err == nil && s.String() == asked
 }

@@ -45,9 +45,10 @@ type Option func(*settings)
 func WithAPIKey(key string) Option { return func(s *settings) { s.apiKey = &key } }
 
 // WithEndpoint sets the service's address: a host, or a URL that starts with
-// http:// or https://. Without a scheme it is https. The key travels in the
-// clear over http; use that on this machine or on a network that you trust.
-// Slashes at the end are taken away.
+// http:// or https://. Without a scheme it is https; calls to a server that
+// speaks http then fail with [ErrFailedPrecondition] and a hint. The key travels
+// in the clear over http; use that on this machine or on a network that you
+// trust. Slashes at the end are taken away.
 // Default: $AGB_ENDPOINT, else [DefaultEndpoint].
 func WithEndpoint(endpoint string) Option { return func(s *settings) { s.endpoint = &endpoint } }
 
@@ -116,8 +117,8 @@ func New(opts ...Option) (*Client, error) {
 		}
 	}
 	if cfg.Transport == nil {
-		c.owned = transport.NewRoundTripper()
-		cfg.Transport = c.owned
+		c.owned = []*http.Transport{transport.NewRoundTripper(), transport.NewStreamRoundTripper()}
+		cfg.Transport, cfg.Streams = c.owned[0], c.owned[1]
 	}
 	c.t = transport.New(cfg)
 	return c, nil

@@ -39,7 +39,8 @@ func (c *Client) Get(ctx context.Context, id string) (*GetResult, error) {
 		return nil, fault
 	}
 	return &GetResult{
-		Session: session.New(c.t, id, resp.ImageID, resp.ResourceURL), Status: resp.Status, RequestID: meta.RequestID,
+		Session: session.New(c.t.For(id, resp.SessionHandle), id, resp.ImageID, resp.ResourceURL),
+		Status:  resp.Status, RequestID: meta.RequestID,
 	}, nil
 }
 

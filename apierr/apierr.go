@@ -33,6 +33,9 @@ type Error struct {
 	HTTPStatus int
 	// RetryAfter is how long the server asked to wait; 0 when it did not.
 	RetryAfter time.Duration
+	// Missing are the names of the layers and limits that a sandbox could not
+	// be given, when Code is [IsolationUnavailable] and they are known.
+	Missing []string
 	// Hint says what to do about it. It may be empty.
 	Hint string
 	// Cause is the underlying error, or nil.

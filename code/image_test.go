@@ -13,6 +13,8 @@ import (
 	"github.com/agb-go/sdk/agb/agbtest"
 	"github.com/agb-go/sdk/code"
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
+	"github.com/agb-go/sdk/engine/linuxns"
 )
 
 // shellImage returns a directory with a shell in it, its libraries, and
@@ -40,7 +42,14 @@ func shellImage(t *testing.T) string {
 // An image that is a directory runs what is in it, and says what is not.
 func TestInterpreterMissing(t *testing.T) {
 	images := map[string]engine.Image{"shell-only": {Root: shellImage(t)}}
-	s := agbtest.NewSession(t, agbtest.WithEngineConfig(engine.Config{Images: images}), agbtest.WithImage("shell-only"))
+	probed, err := linuxns.New(linuxns.Config{})
+	if err != nil {
+		t.Skip("no sandboxes on this system: ", err)
+	}
+	drivertest.SkipUnavailable(t, probed)
+	rt, err := linuxns.New(linuxns.Config{GuestBinary: drivertest.GuestBinary(t)})
+	require.NoError(t, err)
+	s := agbtest.NewSession(t, agbtest.WithEngineConfig(engine.Config{Runtime: rt, Images: images}), agbtest.WithImage("shell-only"))
 
 	res, err := s.Command.Run(t.Context(), "echo from the image; command -v python3", nil)
 	require.NoError(t, err)

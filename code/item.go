@@ -20,6 +20,7 @@ const (
 	mimeJSON     = "application/json"
 	mimeChart5   = "application/vnd.vegalite.v5+json"
 	mimeChart4   = "application/vnd.vegalite.v4+json"
+	mimeData     = "application/vnd.agb-go.chart+json"
 )
 
 // shortNames are other names that representations travel by.
@@ -49,6 +50,7 @@ func parseItem(raw json.RawMessage) Item {
 	if it.Chart = data(it.Raw[mimeChart5]); it.Chart == nil {
 		it.Chart = data(it.Raw[mimeChart4])
 	}
+	it.ChartData = parseChart(data(it.Raw[mimeData]))
 	return it
 }
 
@@ -67,8 +69,7 @@ func itemFields(raw json.RawMessage) (fields map[string]json.RawMessage, ok bool
 	return nil, false
 }
 
-// take takes over the representations among fields, and the mark of a main
-// result.
+// take takes over the representations among fields, and the marks of a result.
 func (it *Item) take(fields map[string]json.RawMessage) {
 	for name, value := range fields {
 		mime := name
@@ -81,6 +82,8 @@ func (it *Item) take(fields map[string]json.RawMessage) {
 		switch {
 		case name == wire.ItemMain || name == wire.ItemMainSnake:
 			it.Main = it.Main || string(value) == "true"
+		case name == wire.ItemTruncated:
+			it.Truncated = it.Truncated || string(value) == "true"
 		case strings.Contains(mime, "/") && string(value) != "null":
 			it.Raw[mime] = value
 		}

@@ -14,8 +14,7 @@ import (
 // outcome is what a server said of a run.
 type outcome struct {
 	Result
-	timedOut bool
-	refusal  string // why the code did not run
+	refusal string // why the code did not run
 }
 
 // noReason is what there is to say of a refusal that gives none.
@@ -27,7 +26,7 @@ var runCode = wire.Tool[wire.RunCodeArgs, outcome]{
 	Name:  wire.RunCode.Name,
 	Parse: parse,
 	// A failed call that tells of an error in the code is a result.
-	Failed: func(o outcome) bool { return o.Error != nil || o.timedOut },
+	Failed: func(o outcome) bool { return o.Error != nil || o.TimedOut || o.CPULimited },
 }
 
 // shape has the fields of all shapes of a result.
@@ -41,6 +40,16 @@ type shape struct {
 	StdoutDropped  int64             `json:"stdout_dropped"`
 	StderrDropped  int64             `json:"stderr_dropped"`
 	TimedOut       bool              `json:"timed_out"`
+	CPULimited     bool              `json:"cpu_limited"`
+	OOMKilled      bool              `json:"oom_killed"`
+	CPUTimeUS      int64             `json:"cpu_time_us"`
+	MaxRSS         int64             `json:"max_rss_bytes"`
+	ResultsDropped int               `json:"results_dropped"`
+	Ended          bool              `json:"context_ended"`
+	Restarted      string            `json:"context_restarted"`
+	LateStdout     string            `json:"late_stdout"`
+	LateStderr     string            `json:"late_stderr"`
+	LateDropped    int64             `json:"late_dropped"`
 
 	// The rich shape.
 	Results []json.RawMessage `json:"results"`
@@ -117,7 +126,10 @@ func bare(text string) outcome {
 }
 
 func (s *shape) outcome() outcome {
-	o := outcome{timedOut: s.TimedOut}
+	o := outcome{Result: Result{
+		TimedOut: s.TimedOut, CPULimited: s.CPULimited, OOMKilled: s.OOMKilled, MaxRSS: max(s.MaxRSS, 0),
+		CPUTime: time.Duration(min(max(s.CPUTimeUS, 0), math.MaxInt64/int64(time.Microsecond))) * time.Microsecond,
+	}}
 	for _, raw := range append(s.Result, s.Results...) {
 		o.Results = append(o.Results, parseItem(raw))
 	}
@@ -126,9 +138,10 @@ func (s *shape) outcome() outcome {
 		o.Stdout, o.Stderr = o.Stdout+string(s.Logs.Stdout), o.Stderr+string(s.Logs.Stderr)
 	}
 	o.StdoutDropped, o.StderrDropped = max(s.StdoutDropped, 0), max(s.StderrDropped, 0)
-	o.Truncated = o.StdoutDropped > 0 || o.StderrDropped > 0
+	o.ResultsDropped, o.LateDropped = max(s.ResultsDropped, 0), max(s.LateDropped, 0)
+	o.Truncated = o.StdoutDropped > 0 || o.StderrDropped > 0 || o.ResultsDropped > 0
+	o.Ended, o.Restarted, o.LateStdout, o.LateStderr = s.Ended, s.Restarted, s.LateStdout, s.LateStderr
 	o.ExecutionCount = int(firstOf(math.MaxInt32, s.Count, s.CountCamel))
-	const century = 100 * 365 * 24 * 60 * 60
 	o.Duration = time.Duration(firstOf(century, s.Time, s.TimeCamel) * float64(time.Second))
 	switch {
 	case s.ErrorDetail != nil:
@@ -136,10 +149,17 @@ func (s *shape) outcome() outcome {
 	case s.Error != nil:
 		o.Error = s.Error.export()
 	case s.ExecutionError != "":
-		o.Error = &ExecError{Name: "ExecutionError", Value: s.ExecutionError}
+		o.Error = &ExecError{Name: executionError, Value: s.ExecutionError}
 	}
 	return o
 }
+
+// century bounds what a service says of how long code ran, in seconds.
+const century = 100 * 365 * 24 * 60 * 60
+
+// executionError is the name of an error whose own name the service does not
+// say.
+const executionError = "ExecutionError"
 
 // firstOf returns the first number that is there, within 0 and limit.
 func firstOf(limit float64, numbers ...*float64) float64 {
@@ -189,7 +209,7 @@ func (e *execError) export() *ExecError {
 		return nil
 	}
 	if e.Name == "" {
-		e.Name = "ExecutionError"
+		e.Name = executionError
 	}
 	return &ExecError{Name: e.Name, Value: e.Value, Traceback: string(e.Traceback)}
 }

@@ -130,7 +130,7 @@ func TestShapes(t *testing.T) {
 
 func TestItem(t *testing.T) {
 	it := parseItem(json.RawMessage(`{"text/html":"<b>","text/markdown":"*","text/latex":"$","image/svg+xml":"<svg/>","image/png":"iVBO\nRw==",
-		"image/jpeg":"?","application/json":{"a":1},"application/vnd.vegalite.v4+json":"{\"mark\":\"bar\"}","text/plain":["a","b"],"application/x":null}`))
+		"isTruncated":true,"image/jpeg":"?","application/json":{"a":1},"application/vnd.vegalite.v4+json":"{\"mark\":\"bar\"}","text/plain":["a","b"],"application/x":null}`))
 	require.Equal(t, "<b>", it.HTML)
 	require.Equal(t, "*", it.Markdown)
 	require.Equal(t, "$", it.LaTeX)
@@ -142,6 +142,7 @@ func TestItem(t *testing.T) {
 	require.Equal(t, "ab", it.Text)
 	require.Len(t, it.Raw, 9)
 	require.False(t, it.Main)
+	require.True(t, it.Truncated)
 }
 
 func TestFailures(t *testing.T) {
@@ -177,6 +178,7 @@ func FuzzParse(f *testing.F) {
 		`{"result":["{\"text/plain\":\"42\",\"isMainResult\":true}"],"stdout":["a"],"execution_count":3,"execution_time":0.25}`,
 		`{"logs":{"stdout":["o"],"stderr":["e"]},"results":[{"text":"42"}],"error":{"name":"E","value":"v","traceback":["a"]}}`,
 		`{"content":[{"type":"text","text":"{\"executionError\":\"boom\"}"}],"isError":true}`,
+		`{"result":[{"application/vnd.agb-go.chart+json":{"kind":"pie","series":[{"kind":"pie","labels":["a"],"values":[1]}]}}]}`,
 		`{"result":[{"mime":{"image/png":"iVBORw=="}}],"errorDetail":"x"}`, "text", "", `{"result":[[[]],null,1,"\"\""]}`,
 	} {
 		f.Add(seed)

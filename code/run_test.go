@@ -11,14 +11,16 @@ import (
 	"github.com/agb-go/sdk/agb"
 	"github.com/agb-go/sdk/agb/agbtest"
 	"github.com/agb-go/sdk/code"
+	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/session"
 )
 
 // needs skips a test for which this machine, whose toolchains are the
 // sandbox's, has no interpreter.
-func needs(t *testing.T, program string) {
-	t.Helper()
+func needs(tb testing.TB, program string) {
+	tb.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("there is no %s here", program)
+		tb.Skipf("there is no %s here", program)
 	}
 }
 
@@ -79,4 +81,63 @@ func TestLanguages(t *testing.T) {
 		_, err := code.ParseLanguage(name)
 		require.ErrorIs(t, err, agb.ErrInvalidArgument)
 	}
+}
+
+func TestUsage(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), code.Bash, "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done", nil)
+	require.NoError(t, err)
+	require.Greater(t, res.CPUTime, 10*time.Millisecond)
+	require.Greater(t, res.MaxRSS, int64(1<<20))
+	require.False(t, res.TimedOut || res.CPULimited || res.OOMKilled)
+}
+
+func TestCPUTimeout(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), code.Bash, "echo before; while :; do :; done", &code.RunOptions{CPUTimeout: 200 * time.Millisecond})
+	require.ErrorIs(t, err, agb.ErrResourceExhausted)
+	require.NotErrorIs(t, err, context.DeadlineExceeded)
+	require.NotNil(t, res)
+	require.True(t, res.CPULimited)
+	require.Equal(t, "before\n", res.Stdout)
+	_, err = s.Code.Run(t.Context(), code.Bash, "true", &code.RunOptions{CPUTimeout: -1})
+	require.ErrorIs(t, err, agb.ErrInvalidArgument)
+}
+
+func TestOutOfMemory(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t, agbtest.WithEngineConfig(engine.Config{Limits: engine.Limits{MemoryBytes: 96 << 20}}))
+	layers, err := s.Isolation(t.Context())
+	require.NoError(t, err)
+	if !layers.Active(session.LayerMemoryLimit) {
+		t.Skip("nothing limits memory here: ", layers.Layers)
+	}
+	res, err := s.Code.Run(t.Context(), code.Python, "print('before', flush=True)\nx = []\nwhile True: x.append(b'x' * (1 << 20))", nil)
+	require.NoError(t, err)
+	require.True(t, res.OOMKilled)
+	require.NotNil(t, res.Error)
+	require.Equal(t, "OutOfMemoryError", res.Error.Name)
+	require.Equal(t, "before\n", res.Stdout)
+
+	res, err = s.Code.Run(t.Context(), code.Python, "import subprocess\nprint(subprocess.run(['tail', '/dev/zero']).returncode)", nil)
+	require.NoError(t, err)
+	require.Equal(t, "-9\n", res.Stdout)
+	require.True(t, res.OOMKilled, "of what it started")
+	require.Nil(t, res.Error)
+
+	res, err = s.Code.Run(t.Context(), code.Python, "import sys; sys.exit(3)", nil)
+	require.NoError(t, err)
+	require.NotNil(t, res.Error)
+	require.False(t, res.OOMKilled)
+
+	// A timeout is told as one, whatever was killed before.
+	res, err = s.Code.Run(t.Context(), code.Python,
+		"import subprocess, time\nsubprocess.run(['tail', '/dev/zero'])\nprint('killed', flush=True)\ntime.sleep(60)", &code.RunOptions{Timeout: 3 * time.Second})
+	require.ErrorIs(t, err, agb.ErrTimeout)
+	require.NotNil(t, res)
+	require.Equal(t, "killed\n", res.Stdout)
+	require.True(t, res.OOMKilled)
+	require.Equal(t, "TimeoutError", res.Error.Name)
 }

@@ -46,7 +46,9 @@ func result(r wire.ShellResult, requestID string) *Result {
 	res := &Result{
 		ExitCode: r.ExitCode, Stdout: r.Stdout, Stderr: r.Stderr,
 		StdoutDropped: max(r.StdoutDropped, 0), StderrDropped: max(r.StderrDropped, 0),
-		Duration: duration(r.DurationUS), TraceID: r.TraceID, RequestID: requestID,
+		Duration: duration(r.DurationUS), CPUTime: duration(r.CPUTimeUS), MaxRSS: max(r.MaxRSS, 0),
+		TimedOut: r.TimedOut, CPULimited: r.CPULimited, OOMKilled: r.OOMKilled,
+		TraceID: r.TraceID, RequestID: requestID,
 	}
 	if r.ExitCode == bareText {
 		res.ExitCode = ExitUnknown

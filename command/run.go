@@ -24,6 +24,15 @@ type RunOptions struct {
 	// rounded up; 0 means [DefaultTimeout]. The time that the request takes
 	// besides is bounded by the client's own timeout.
 	Timeout time.Duration
+	// CPUTimeout is how much processor time the command may use with all that
+	// it starts; then they get SIGXCPU, and are killed a second later. It is
+	// counted in whole milliseconds, rounded up, and at most 24 hours; 0 means
+	// that only Timeout bounds it. The kernel holds each process to it, and
+	// the session all of them together, by looking as often as it takes: what
+	// a process uses whose parent ignores the end of its children is counted
+	// only while it lives. AGB's hosted service has no such limit:
+	// the error then has code [apierr.Unsupported], and nothing is run.
+	CPUTimeout time.Duration
 	// Dir is the directory to run in. Empty means the session's home.
 	Dir string
 	// Env is added to the session's environment. Keys are not empty and have
@@ -51,6 +60,22 @@ type Result struct {
 	StdoutDropped, StderrDropped int64
 	// Duration is how long the command ran; 0 when the service did not say.
 	Duration time.Duration
+	// CPUTime is the processor time, the system's and its own, of the command
+	// and the processes that it waited for, and MaxRSS the most memory, in
+	// bytes, that one of them had; of small ones the kernel tells what they
+	// were started from had, some MiB. Both are 0 when the service did not say.
+	CPUTime time.Duration
+	MaxRSS  int64
+	// TimedOut reports that the timeout ended the command, and CPULimited that
+	// it used up [RunOptions.CPUTimeout]. An error says so, too.
+	TimedOut, CPULimited bool
+	// OOMKilled reports that while the command ran the kernel killed a process
+	// of the session because memory was used up: also when the command went on
+	// and its exit code is 0. It need not have been a process of this command:
+	// commands that run at a time may all be told of one such kill, and so is
+	// a command of what it did to one in the background. It is false where
+	// nothing limits the memory of sessions, see session.LayerMemoryLimit.
+	OOMKilled bool
 	// TraceID is what the hosted service wants quoted about a command that
 	// failed. It may be empty.
 	TraceID string
@@ -61,10 +86,17 @@ type Result struct {
 // Run runs a shell command and waits for it to end. The command reads an empty
 // standard input.
 //
+// What it leaves in the background lives on, until the session ends, and goes
+// on counting against the session's limits: its processes, memory, files and
+// processor time are not there for later commands. When a command can start no
+// more processes then only what it prints itself says so.
+//
 // A command that ends with a code other than 0 is a result, not an error.
 // Errors are an [*apierr.Error]. When the command's timeout ended it the error
-// matches [context.DeadlineExceeded], and the result is there beside it with
-// the output until then; with every other error the result is nil.
+// matches [context.DeadlineExceeded], and when it used up its processor time
+// the error has code [apierr.ResourceExhausted] and the result is marked
+// CPULimited; the result is there beside both with the output until then. With
+// every other error the result is nil.
 //
 // When ctx ends first, the embedded engine kills the command with all that it
 // started. Run never sends a command twice if it may have been run: when the
@@ -74,18 +106,30 @@ func (c *Client) Run(ctx context.Context, cmd string, opts *RunOptions) (*Result
 	if err != nil {
 		return nil, transport.Name(err, "command.Run", c.session)
 	}
+	if args.CPUTimeoutMS > 0 {
+		if err := c.t.Can(ctx, wire.ShellCPUTimeout); err != nil {
+			return nil, transport.Name(err, "command.Run", c.session)
+		}
+	}
+	if c.t.Embedded() {
+		args.Output = wire.OutputBytes // which takes less to encode than text
+	}
 	out, meta, err := transport.Call(ctx, c.t, c.session, shell, args, timeout)
 	if err != nil {
 		return nil, transport.Name(err, "command.Run", "")
 	}
 	res := result(out, meta.RequestID)
-	if out.TimedOut {
-		return res, &apierr.Error{
-			Code: apierr.DeadlineExceeded, Op: "command.Run", SessionID: c.session, RequestID: meta.RequestID,
-			Message: "command timeout: killed after " + timeout.String(),
-		}
+	fault := &apierr.Error{Op: "command.Run", SessionID: c.session, RequestID: meta.RequestID}
+	switch {
+	case out.TimedOut:
+		fault.Code, fault.Message = apierr.DeadlineExceeded, "command timeout: killed after "+timeout.String()
+	case out.CPULimited:
+		fault.Code = apierr.ResourceExhausted
+		fault.Message = "processor time is used up: killed after " + (time.Duration(args.CPUTimeoutMS) * time.Millisecond).String() + " of it"
+	default:
+		return res, nil
 	}
-	return res, nil
+	return res, fault
 }
 
 // arguments checks what the caller gave and turns it into what travels.
@@ -97,33 +141,52 @@ func arguments(cmd string, opts *RunOptions) (args wire.ShellArgs, timeout time.
 	if strings.TrimSpace(cmd) == "" {
 		return args, 0, apierr.Errorf(apierr.InvalidArgument, "the command is empty")
 	}
-	if o.Timeout < 0 {
-		return args, 0, apierr.Errorf(apierr.InvalidArgument, "timeout %v is negative", o.Timeout)
+	if err := checkText("the command", cmd); err != nil {
+		return args, 0, err
+	}
+	if err := o.check(); err != nil {
+		return args, 0, err
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	for what, text := range map[string]string{"the command": cmd, "the directory": o.Dir} {
-		if err := checkText(what, text); err != nil {
-			return args, 0, err
-		}
+	return wire.ShellArgs{
+		Command: cmd, TimeoutMS: milliseconds(o.Timeout), CPUTimeoutMS: milliseconds(o.CPUTimeout), Dir: o.Dir, Env: maps.Clone(o.Env),
+	}, o.Timeout, nil
+}
+
+// check refuses options that cannot be.
+func (o *RunOptions) check() error {
+	if o.Timeout < 0 {
+		return apierr.Errorf(apierr.InvalidArgument, "timeout %v is negative", o.Timeout)
+	}
+	if o.CPUTimeout < 0 {
+		return apierr.Errorf(apierr.InvalidArgument, "processor time %v is negative", o.CPUTimeout)
+	}
+	if err := checkText("the directory", o.Dir); err != nil {
+		return err
 	}
 	for k, v := range o.Env {
 		if k == "" || strings.Contains(k, "=") {
-			return args, 0, apierr.Errorf(apierr.InvalidArgument, "environment key %.64q is empty or has an = in it", k)
+			return apierr.Errorf(apierr.InvalidArgument, "environment key %.64q is empty or has an = in it", k)
 		}
 		if err := checkText("an environment key", k); err != nil {
-			return args, 0, err
+			return err
 		}
 		if err := checkText(fmt.Sprintf("the value of environment key %.64q", k), v); err != nil {
-			return args, 0, err
+			return err
 		}
 	}
-	ms := int64(o.Timeout / time.Millisecond)
-	if o.Timeout%time.Millisecond > 0 {
-		ms++
+	return nil
+}
+
+// milliseconds returns how many whole milliseconds d takes.
+func milliseconds(d time.Duration) int64 {
+	n := int64(d / time.Millisecond)
+	if d%time.Millisecond > 0 {
+		n++
 	}
-	return wire.ShellArgs{Command: cmd, TimeoutMS: ms, Dir: o.Dir, Env: maps.Clone(o.Env)}, o.Timeout, nil
+	return n
 }
 
 // checkText refuses what no process can be given and what would be changed on

@@ -28,9 +28,9 @@ func TestLeaseEndsWhenIdle(t *testing.T) {
 		alive(t, ended, 59*time.Second)
 		require.True(t, l.touch())
 		alive(t, ended, 59*time.Second)
-		require.True(t, l.begin())
+		require.NoError(t, l.begin())
 		alive(t, ended, 5*time.Minute) // busy
-		require.True(t, l.begin())
+		require.NoError(t, l.begin())
 		l.end()
 		alive(t, ended, 5*time.Minute) // still busy
 		l.end()
@@ -39,7 +39,7 @@ func TestLeaseEndsWhenIdle(t *testing.T) {
 		require.Equal(t, endedIdle, <-ended)
 		require.Equal(t, time.Nanosecond, time.Since(start))
 		require.False(t, l.touch())
-		require.False(t, l.begin())
+		require.ErrorIs(t, l.begin(), errLeaseOver)
 	})
 }
 
@@ -47,7 +47,7 @@ func TestLeaseTellsItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		at := func(l *lease) (time.Duration, time.Duration) {
-			idle, end := l.idleUntil()
+			_, idle, end := l.deadlines()
 			return idle, end.Sub(start)
 		}
 		l, _ := expiry(time.Minute, 3*time.Minute)
@@ -60,18 +60,19 @@ func TestLeaseTellsItsEnd(t *testing.T) {
 		require.True(t, l.touch())
 		_, end = at(l)
 		require.Equal(t, 90*time.Second, end)
-		require.True(t, l.begin())
+		require.NoError(t, l.begin())
 		time.Sleep(time.Minute)
 		_, end = at(l)
 		require.Equal(t, 150*time.Second, end, "a busy session is not idle")
 		time.Sleep(time.Minute)
 		_, end = at(l)
 		require.Equal(t, 3*time.Minute, end, "never beyond its life")
-		require.Equal(t, start.Add(3*time.Minute), l.ending)
+		life, _, _ := l.deadlines()
+		require.Equal(t, start.Add(3*time.Minute), life)
 
 		endless, _ := expiry(NoTimeout, time.Hour)
 		defer endless.stop()
-		idle, until := endless.idleUntil()
+		_, idle, until := endless.deadlines()
 		require.Zero(t, idle)
 		require.Zero(t, until)
 	})
@@ -80,12 +81,12 @@ func TestLeaseTellsItsEnd(t *testing.T) {
 func TestLeaseEndsWithItsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ended := expiry(time.Minute, 10*time.Minute)
-		require.True(t, l.begin())
+		require.NoError(t, l.begin())
 		alive(t, ended, 10*time.Minute-time.Nanosecond)
 		time.Sleep(time.Nanosecond)
 		require.Equal(t, endedLife, <-ended)
 		l.end() // the call that was under way
-		require.False(t, l.begin())
+		require.ErrorIs(t, l.begin(), errLeaseOver)
 	})
 }
 
@@ -93,7 +94,7 @@ func TestLeaseWithoutLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ended := expiry(NoTimeout, NoTimeout)
 		alive(t, ended, 365*24*time.Hour)
-		require.True(t, l.begin())
+		require.NoError(t, l.begin())
 		l.end()
 		require.True(t, l.touch())
 
@@ -110,7 +111,7 @@ func TestLeaseWithoutLimits(t *testing.T) {
 func TestLeaseStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ended := expiry(time.Minute, time.Hour)
-		require.True(t, l.begin())
+		require.NoError(t, l.begin())
 		l.stop()
 		l.stop()
 		l.end()
@@ -130,5 +131,108 @@ func TestLeaseIsExtendedOrOver(t *testing.T) {
 			require.Equal(t, extended, len(ended) == 0)
 			l.stop()
 		}
+	})
+}
+
+func TestLeaseIsExtended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(NoTimeout, time.Minute)
+		alive(t, ended, 59*time.Second)
+		require.True(t, l.extend(time.Hour)) // from now
+		alive(t, ended, time.Hour-time.Nanosecond)
+		require.True(t, l.extend(time.Second), "sooner than before is an extension too")
+		alive(t, ended, time.Second-time.Nanosecond)
+		require.True(t, l.extend(NoTimeout))
+		life, _, _ := l.deadlines()
+		require.Zero(t, life)
+		alive(t, ended, 1000*time.Hour)
+		require.True(t, l.extend(time.Second))
+		start := time.Now()
+		require.Equal(t, endedLife, <-ended)
+		require.Equal(t, time.Second, time.Since(start))
+		require.False(t, l.extend(time.Hour))
+	})
+}
+
+// TestExtensionIsNoActivity: a session that is extended is released when idle.
+func TestExtensionIsNoActivity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, time.Hour)
+		alive(t, ended, 59*time.Second)
+		require.True(t, l.extend(10*time.Hour))
+		time.Sleep(time.Second)
+		require.Equal(t, endedIdle, <-ended)
+	})
+}
+
+// TestLeaseIsExtendedOrEnds races extensions against the end of the life: who
+// was told that it was extended has the time.
+func TestLeaseIsExtendedOrEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		won := 0
+		for range 1000 {
+			l, ended := expiry(NoTimeout, time.Second)
+			time.Sleep(time.Second)
+			extended := l.extend(time.Minute)
+			time.Sleep(time.Minute - time.Nanosecond)
+			synctest.Wait()
+			require.Equal(t, extended, len(ended) == 0)
+			if extended {
+				won++
+			}
+			l.stop()
+		}
+		t.Logf("%d of 1000 extensions won", won)
+	})
+}
+
+func TestPausedLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, 10*time.Hour)
+		alive(t, ended, 40*time.Second)
+		require.NoError(t, l.begin())
+		require.ErrorIs(t, l.pause(), errLeaseBusy)
+		l.end()
+		alive(t, ended, 40*time.Second)
+		require.NoError(t, l.pause())
+		require.NoError(t, l.pause())
+		require.ErrorIs(t, l.begin(), errLeasePaused)
+		life, idle, idleEnd := l.deadlines()
+		require.NotZero(t, life)
+		require.Equal(t, time.Minute, idle)
+		require.Zero(t, idleEnd, "the idle clock stands still")
+		alive(t, ended, 5*time.Hour)
+		l.resume()
+		l.resume()
+		alive(t, ended, 20*time.Second-time.Nanosecond)
+		start := time.Now()
+		require.Equal(t, endedIdle, <-ended, "40 s before the pause and 20 s after it")
+		require.Equal(t, time.Nanosecond, time.Since(start))
+		require.ErrorIs(t, l.pause(), errLeaseOver)
+		l.resume()
+		require.ErrorIs(t, l.begin(), errLeaseOver)
+	})
+}
+
+func TestPausedLeaseIsTouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, NoTimeout)
+		alive(t, ended, 50*time.Second)
+		require.NoError(t, l.pause())
+		alive(t, ended, time.Hour)
+		require.True(t, l.touch())
+		alive(t, ended, time.Hour)
+		l.resume()
+		alive(t, ended, time.Minute-time.Nanosecond)
+		require.Equal(t, endedIdle, <-ended)
+	})
+}
+
+func TestPausedLeaseEndsWithItsLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ended := expiry(time.Minute, time.Hour)
+		require.NoError(t, l.pause())
+		alive(t, ended, time.Hour-time.Nanosecond)
+		require.Equal(t, endedLife, <-ended)
 	})
 }

@@ -1,59 +1,39 @@
 package engine
 
 import (
-	"context"
 	"time"
 
-	"github.com/agb-go/sdk/apierr"
-	"github.com/agb-go/sdk/engine/driver"
-	"github.com/agb-go/sdk/engine/internal/httpapi"
-	"github.com/agb-go/sdk/internal/guest"
+	"github.com/agb-go/sdk/engine/internal/failpoint"
 )
 
-// A session's life: start, publish, watch, retire.
+// A session's life, once it is made: publish, watch, retire.
 
-// start makes the sandbox of s and waits for its guest.
-func (e *Engine) start(ctx context.Context, s *session, image Image) error {
-	sandbox, err := e.runtime.Create(ctx, driver.Spec{ID: s.id, Root: image.Root, Hostname: "agb", Limits: e.limits})
-	if err != nil {
-		return err
-	}
-	client := guest.NewClient(sandbox.Conn())
-	if _, err := client.Hello(ctx); err != nil {
-		_ = client.Close() // the guest's own error tells more
-		destroyCtx, cancel := context.WithTimeout(context.Background(), destroyTimeout)
-		defer cancel()
-		if destroyErr := sandbox.Destroy(destroyCtx); destroyErr != nil {
-			e.log.Error("destroy sandbox", "session_id", s.id, "error", destroyErr)
-		}
-		if ctx.Err() != nil {
-			return err
-		}
-		return apierr.Errorf(apierr.Unavailable, "the sandbox did not start: %w", err)
-	}
-	s.sandbox, s.guest, s.tools = sandbox, client, e.api.Open(client)
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	return nil
-}
+// Why sessions end, besides what leases end for.
+const (
+	endedDeleted   = "deleted"
+	endedSandbox   = "sandbox died"
+	endedGuest     = "guest unresponsive"
+	endedClosed    = "engine closed"
+	endedNotPaused = "neither paused nor running"
+	endedUnused    = "never used" // nobody was told of it
+)
 
-// publish makes s known and has somebody watch it.
-func (e *Engine) publish(s *session, idle time.Duration) (httpapi.Session, error) {
+// publish makes s known and has somebody watch it, unless the engine is
+// closing.
+func (e *Engine) publish(s *session, w wish) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.reserved--
-	e.seq++
-	s.seq = e.seq
+	if e.closing {
+		return errClosed()
+	}
+	e.made()
 	e.sessions[s.id] = s
 	// A lease that is over at once has to wait for e.mu.
-	s.lease = startLease(idle, e.cfg.MaxLifetime, func(why string) { e.end(s, why) })
-	if e.closing {
-		e.retire(s, "engine closed")
-		return httpapi.Session{}, errClosed()
-	}
+	s.lease = startLease(w.idle, w.lifetime, func(why string) { e.end(s, why) })
 	e.tasks.Add(1)
 	go e.watch(s)
 	e.log.Info("session made", "session_id", s.id, "image", s.image)
-	return s.view(), nil
+	return nil
 }
 
 // watch ends s when its sandbox dies. It returns when s ends.
@@ -70,7 +50,7 @@ func (e *Engine) watch(s *session) {
 		}
 	case <-s.ctx.Done():
 	}
-	e.end(s, "sandbox died")
+	e.end(s, endedSandbox)
 }
 
 // end ends s. It does not wait.
@@ -82,20 +62,42 @@ func (e *Engine) end(s *session, why string) {
 
 // retire hides s and starts to destroy it. e.mu is held.
 func (e *Engine) retire(s *session, why string) {
-	if s.ending {
+	if s.why != "" {
 		return
 	}
-	s.ending = true
+	s.why = why
 	e.tasks.Add(1)
 	e.log.Info("session ends", "session_id", s.id, "why", why)
 	go func() {
 		defer e.tasks.Done()
-		if err := s.destroy(); err != nil {
-			e.log.Error("destroy session", "session_id", s.id, "error", err)
-		}
-		e.mu.Lock()
-		delete(e.sessions, s.id)
-		e.mu.Unlock()
-		close(s.gone)
+		e.bury(s, why)
 	}()
+}
+
+// bury destroys s, has its end recorded and gives its place back. Whatever goes
+// wrong, all of it is done.
+func (e *Engine) bury(s *session, why string) {
+	at := time.Now()
+	usage := e.lastUsage(s)
+	e.step(s, failpoint.DeleteHidden)
+	s.goneErr = s.destroy()
+	if s.goneErr != nil {
+		e.log.Error("destroy session", "session_id", s.id, "error", s.goneErr)
+	}
+	e.step(s, failpoint.DeleteDestroyed)
+	e.keepEnd(s.id, ending{reason: why, at: at, usage: usage})
+	e.step(s, failpoint.DeleteRecorded)
+	e.mu.Lock()
+	delete(e.sessions, s.id)
+	e.release(s.limits)
+	e.mu.Unlock()
+	e.step(s, failpoint.DeleteForgotten)
+	close(s.gone)
+}
+
+// step passes a point of the way out, on which nothing turns back.
+func (e *Engine) step(s *session, p failpoint.Point) {
+	if err := failpoint.At(p); err != nil {
+		e.log.Error("end session", "session_id", s.id, "error", err)
+	}
 }

@@ -3,25 +3,19 @@ package engine
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/driver"
 	"github.com/agb-go/sdk/engine/internal/httpapi"
+	"github.com/agb-go/sdk/engine/internal/store"
 	"github.com/agb-go/sdk/internal/guest"
 )
 
 // owner is the tenant that the program itself is. Those of API keys have other
 // names.
 const owner = "owner"
-
-// createTimeout bounds the making of a sandbox.
-const createTimeout = time.Minute
 
 // service is the engine as the protocol sees it.
 type service Engine
@@ -31,92 +25,39 @@ var _ httpapi.Engine = (*service)(nil)
 // Create implements [httpapi.Engine].
 func (v *service) Create(ctx context.Context, tenant string, p httpapi.CreateParams) (httpapi.Session, error) {
 	e := (*Engine)(v)
-	p.Image = cmp.Or(p.Image, defaultImage)
-	image, ok := e.cfg.Images[p.Image]
-	if !ok {
-		return httpapi.Session{}, apierr.Errorf(apierr.InvalidArgument, "image %q is unknown", clip(p.Image)).
-			WithHint("known images: %s", strings.Join(slices.Sorted(maps.Keys(e.cfg.Images)), ", "))
-	}
-	if err := e.reserve(); err != nil {
-		return httpapi.Session{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, createTimeout)
-	defer cancel()
-	defer context.AfterFunc(e.ctx, cancel)()
-
-	s := &session{
-		id: newID(), tenant: tenant, image: p.Image, runtime: e.runtime.Name(), labels: p.Labels,
-		turns: make(chan struct{}, maxCalls), queue: make(chan struct{}, maxCalls+maxWaiting), gone: make(chan struct{}),
-	}
-	if err := e.start(ctx, s, image); err != nil {
-		e.unreserve()
-		if e.ctx.Err() != nil {
-			err = errClosed()
-		}
-		return httpapi.Session{}, err
-	}
-	return e.publish(s, cmp.Or(p.Idle, e.cfg.IdleTimeout))
-}
-
-// maxEcho is how many bytes of a client's text are told back.
-const maxEcho = 128
-
-func clip(s string) string { return s[:min(len(s), maxEcho)] }
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return "s-" + hex.EncodeToString(b[:])
-}
-
-// reserve takes one of the places for sessions.
-func (e *Engine) reserve() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closing {
-		return errClosed()
-	}
-	if len(e.sessions)+e.reserved >= e.cfg.MaxSessions {
-		return apierr.Errorf(apierr.ResourceExhausted, "there are %d sessions, more are not allowed", e.cfg.MaxSessions).
-			WithHint("delete sessions that are no longer needed")
-	}
-	e.reserved++
-	return nil
-}
-
-func (e *Engine) unreserve() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.reserved--
-}
-
-// find returns a session of tenant that is alive. e.mu is held.
-func (e *Engine) find(tenant, id string) (*session, error) {
-	s := e.sessions[id]
-	if s == nil || s.tenant != tenant || s.ending {
-		return nil, errNotFound(id)
-	}
-	return s, nil
-}
-
-// alive is find for those who do not hold e.mu.
-func (v *service) alive(tenant, id string) (*session, error) {
-	e := (*Engine)(v)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.find(tenant, id)
-}
-
-// Find implements [httpapi.Engine].
-func (v *service) Find(tenant, id string) (httpapi.Session, error) {
-	e := (*Engine)(v)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s, err := e.find(tenant, id)
+	w, err := e.grant(tenant, p)
 	if err != nil {
 		return httpapi.Session{}, err
 	}
-	return s.view(), nil
+	if w.key != "" {
+		return e.createOnce(ctx, w)
+	}
+	return e.create(ctx, w)
+}
+
+// with runs fn, if it is not nil, for a session of tenant that is alive. fn
+// holds e.mu.
+func (e *Engine) with(tenant, id string, fn func(*session) error) (*session, error) {
+	e.mu.Lock()
+	s := e.sessions[id]
+	if s == nil || s.tenant != tenant || s.why != "" {
+		e.mu.Unlock()
+		return nil, e.errNotFound(tenant, id)
+	}
+	defer e.mu.Unlock()
+	if fn == nil {
+		return s, nil
+	}
+	return s, fn(s)
+}
+
+// Find implements [httpapi.Engine].
+func (v *service) Find(tenant, id string) (view httpapi.Session, err error) {
+	_, err = (*Engine)(v).with(tenant, id, func(s *session) error {
+		view = s.view()
+		return nil
+	})
+	return view, err
 }
 
 // List implements [httpapi.Engine].
@@ -125,7 +66,7 @@ func (v *service) List(tenant string) []httpapi.Session {
 	e.mu.Lock()
 	var views []httpapi.Session
 	for _, s := range e.sessions {
-		if s.tenant == tenant && !s.ending {
+		if s.tenant == tenant && s.why == "" {
 			views = append(views, s.view())
 		}
 	}
@@ -135,20 +76,24 @@ func (v *service) List(tenant string) []httpapi.Session {
 }
 
 // Delete implements [httpapi.Engine]. A session that is being deleted can be
-// deleted: whoever asks waits for the one destruction.
+// deleted: whoever asks waits for the one destruction. One of the tenant's that
+// has ended, for whatever reason, is deleted already.
 func (v *service) Delete(ctx context.Context, tenant, id string) error {
 	e := (*Engine)(v)
 	e.mu.Lock()
 	s := e.sessions[id]
 	if s == nil || s.tenant != tenant {
 		e.mu.Unlock()
-		return errNotFound(id)
+		if r, ok := e.recorded(tenant, id); ok && !r.Live() {
+			return nil
+		}
+		return e.errNotFound(tenant, id)
 	}
-	e.retire(s, "deleted")
+	e.retire(s, endedDeleted)
 	e.mu.Unlock()
 	select {
 	case <-s.gone:
-		return nil
+		return s.goneErr
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -157,46 +102,106 @@ func (v *service) Delete(ctx context.Context, tenant, id string) error {
 // SetLabels implements [httpapi.Engine].
 func (v *service) SetLabels(tenant, id string, set map[string]string) error {
 	e := (*Engine)(v)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s, err := e.find(tenant, id)
-	if err == nil {
-		s.labels = set
+	s, err := e.with(tenant, id, nil)
+	if err != nil {
+		return err
 	}
+	// The record and the session have to agree on who was last.
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := e.keepChange(s, func(r *store.Record) { r.Labels = set }); err != nil {
+		return err
+	}
+	_, err = e.with(tenant, id, func(s *session) error {
+		s.labels = set
+		return nil
+	})
 	return err
 }
 
 // KeepAlive implements [httpapi.Engine].
 func (v *service) KeepAlive(tenant, id string) error {
-	s, err := v.alive(tenant, id)
+	e := (*Engine)(v)
+	s, err := e.with(tenant, id, nil)
 	if err == nil && !s.lease.touch() {
-		err = errNotFound(id)
+		err = e.errNotFound(tenant, id)
 	}
 	return err
+}
+
+// Extend implements [httpapi.Engine].
+func (v *service) Extend(tenant, id string, lifetime time.Duration) (view httpapi.Session, err error) {
+	e := (*Engine)(v)
+	if _, err := e.with(tenant, id, nil); err != nil {
+		return view, err // before what is wrong with lifetime: a foreign session is like none
+	}
+	if err := e.checkLifetime(lifetime); err != nil {
+		return view, err
+	}
+	extended := false
+	_, err = e.with(tenant, id, func(s *session) error {
+		if extended = s.lease.extend(lifetime); extended {
+			view = s.view()
+		}
+		return nil
+	})
+	if err == nil && !extended {
+		err = e.errNotFound(tenant, id)
+	}
+	return view, err
+}
+
+// Usage implements [httpapi.Engine].
+func (v *service) Usage(ctx context.Context, tenant, id string) (driver.Usage, error) {
+	e := (*Engine)(v)
+	s, err := e.with(tenant, id, nil)
+	if err != nil {
+		return driver.Usage{}, err
+	}
+	u, err := s.sandbox.Usage(ctx)
+	if err != nil && s.over() {
+		err = e.errNotFound(tenant, id)
+	}
+	return u, err
 }
 
 // Do implements [httpapi.Engine].
 func (v *service) Do(ctx context.Context, tenant, id string, fn func(context.Context, *httpapi.Workspace) error) error {
-	s, err := v.alive(tenant, id)
+	return (*Engine)(v).busy(ctx, tenant, id, asCall, fn)
+}
+
+// Stream implements [httpapi.Engine].
+func (v *service) Stream(ctx context.Context, tenant, id string, fn func(context.Context, *httpapi.Workspace) error) error {
+	return (*Engine)(v).busy(ctx, tenant, id, asStream, fn)
+}
+
+// busy runs fn for a session that is alive, which it keeps from being idle.
+func (e *Engine) busy(ctx context.Context, tenant, id string, as entrance, fn func(context.Context, *httpapi.Workspace) error) error {
+	s, err := e.with(tenant, id, nil)
 	if err != nil {
 		return err
 	}
-	if !s.lease.begin() {
-		return errNotFound(id)
+	if err := s.lease.begin(); err != nil {
+		if errors.Is(err, errLeasePaused) {
+			return errPaused(id)
+		}
+		return e.errNotFound(tenant, id)
 	}
 	defer s.lease.end()
-	err = s.do(ctx, fn)
-	if errors.Is(err, guest.ErrUnresponsive) {
+	err = s.do(ctx, as, fn)
+	switch {
+	case errors.Is(err, guest.ErrUnresponsive):
 		// What could not be confirmed to be gone goes with the session.
-		(*Engine)(v).end(s, "guest unresponsive")
-		return errNotFound(id)
+		e.end(s, endedGuest)
+	case !errors.Is(err, errSessionOver):
+		return err
 	}
-	return err
+	return e.errNotFound(tenant, id)
 }
 
 // Workspace implements [httpapi.Engine].
 func (v *service) Workspace(tenant, id string) (*httpapi.Workspace, error) {
-	s, err := v.alive(tenant, id)
+	s, err := (*Engine)(v).with(tenant, id, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -33,12 +33,21 @@ func serveMemory(handler http.Handler, log *slog.Logger) *transport {
 		Handler: handler, ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	t.http = &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return t.listener.Dial(ctx) },
+		DialContext:         t.dial,
 		MaxIdleConnsPerHost: idleConns, MaxIdleConns: idleConns, IdleConnTimeout: time.Minute,
 		DisableCompression: true,
 	}
 	go func() { t.served <- t.server.Serve(t.listener) }()
 	return t
+}
+
+// dial connects to the engine. Once that is closed, it says so.
+func (t *transport) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	conn, err := t.listener.Dial(ctx)
+	if errors.Is(err, net.ErrClosed) {
+		return nil, errClosed()
+	}
+	return conn, err
 }
 
 // RoundTrip implements [http.RoundTripper].

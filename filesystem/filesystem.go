@@ -16,7 +16,12 @@
 // The last is for pieces that are not valid UTF-8, which write_file cannot
 // carry: they need a shell, printf and base64 in the image.
 //
-// Nothing is atomic. A write that fails leaves what it has written, a reader
+// Where the server has streams, as the embedded engine does,
+// [Client.OpenStream], [Client.CreateStream], [Client.Upload] and
+// [Client.Download] move content as it is, much faster, and can replace a file in
+// one step.
+//
+// Of all else nothing is atomic. A write that fails leaves what it has written, a reader
 // may see half of it, and of a file that is being written a reader may get
 // parts of different ages. Where that matters, write to another name and
 // [Client.Move] it.

@@ -51,26 +51,49 @@ func (i standardInfo) Mode() fs.FileMode  { return i.FileInfo.Mode }
 func (i standardInfo) ModTime() time.Time { return i.Modified }
 func (i standardInfo) Sys() any           { return i.FileInfo }
 
-// StatOptions are for [Client.Stat]. There are none yet.
-type StatOptions struct{}
+// StatOptions are for [Client.Stat]. AGB's hosted service has none of them: what
+// is asked for is an error with code [apierr.Unsupported] there.
+type StatOptions struct {
+	NoFollow bool // describe a symbolic link itself
+	ETag     bool // tell the ETag
+	SHA256   bool // tell the ETag and the SHA-256 of a regular file's content
+}
 
 // StatResult is the outcome of [Client.Stat].
 type StatResult struct {
 	Info      FileInfo
+	ETag      string // see [StreamReader.ETag]
+	SHA256    string // in hexadecimal digits
 	RequestID string
 }
 
-// Stat describes a file, following symbolic links. The options may be nil.
-func (c *Client) Stat(ctx context.Context, path string, _ *StatOptions) (*StatResult, error) {
+// Stat describes a file, following symbolic links unless the options say
+// otherwise. They may be nil.
+func (c *Client) Stat(ctx context.Context, path string, opts *StatOptions) (*StatResult, error) {
 	s, err := c.subject("Stat", path)
 	if err != nil {
 		return nil, err
+	}
+	if opts != nil && *opts != (StatOptions{}) {
+		return s.state(ctx, *opts)
 	}
 	info, id, err := s.stat(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &StatResult{info, id}, nil
+	return &StatResult{Info: info, RequestID: id}, nil
+}
+
+// state is Stat with options.
+func (s subject) state(ctx context.Context, o StatOptions) (*StatResult, error) {
+	w, id, err := do(ctx, s, wire.StatFile, wire.StatFileRequest{FileRequest: s.file(), NoFollow: o.NoFollow, Sum: o.SHA256})
+	if err != nil {
+		return nil, err
+	}
+	if w.Size < 0 || len(w.ETag) > maxETagBytes || len(w.SHA256) > 64 || o.SHA256 && w.SHA256 == "" {
+		return nil, s.fail(apierr.Errorf(apierr.MalformedResponse, "the server describes a file that cannot be"), id)
+	}
+	return &StatResult{newFileInfo(s.path, w.FileInfo), w.ETag, w.SHA256, id}, nil
 }
 
 func (s subject) stat(ctx context.Context) (FileInfo, string, error) {

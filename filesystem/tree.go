@@ -33,8 +33,8 @@ type MoveOptions struct{}
 type MoveResult struct{ RequestID string }
 
 // Move renames a file or directory. In the embedded engine it replaces a file
-// at the destination, in one step when both are in the same file system. The
-// options may be nil.
+// at the destination, in one step when both are in the same file system, and
+// makes no parent directories. The options may be nil.
 func (c *Client) Move(ctx context.Context, from, to string, _ *MoveOptions) (*MoveResult, error) {
 	s, err := c.subject("Move", from)
 	if err == nil {
@@ -57,7 +57,8 @@ type RemoveOptions struct{}
 type RemoveResult struct{ RequestID string }
 
 // Remove removes a file, or a directory with all that is in it. Of a symbolic
-// link it removes the link. The options may be nil.
+// link it removes the link. Nothing there is an error that matches
+// [io/fs.ErrNotExist]. The options may be nil.
 func (c *Client) Remove(ctx context.Context, path string, _ *RemoveOptions) (*RemoveResult, error) {
 	s, err := c.subject("Remove", path)
 	if err != nil {

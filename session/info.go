@@ -25,12 +25,21 @@ type InfoResult struct {
 	// kind of sandbox it is. AGB's hosted service tells neither; then they are
 	// empty, and what follows is zero.
 	ImageID, Runtime string
+	// Status is the service's own word, such as [StatusRunning].
+	Status string
+	// CreatedAt is when the session was made.
+	CreatedAt time.Time
 	// IdleTimeout is how long the session may be idle before it is released; 0
 	// when it may be idle for ever.
 	IdleTimeout time.Duration
 	// ExpiresAt is the end of the session's life, and IdleExpiresAt when it is
 	// released if nothing happens until then. Zero when there is no such end.
 	ExpiresAt, IdleExpiresAt time.Time
+	// Limits are what the session may use, as far as Isolation says that the
+	// limit is active.
+	Limits Limits
+	// Isolation is what isolates the session, as verified when it was made.
+	Isolation Layers
 
 	RequestID string
 }
@@ -47,26 +56,33 @@ type Desktop struct {
 
 // Info describes the session. Asking does not count as activity.
 func (s *Session) Info(ctx context.Context) (*InfoResult, error) {
-	resp, meta, err := transport.Do(ctx, s.t, wire.SessionInfo, wire.SessionRequest{SessionID: s.ID})
+	resp, meta, err := s.describe(ctx)
 	if err != nil {
 		return nil, s.fail(err, "Info")
 	}
-	if resp.IsError {
-		return nil, &apierr.Error{
-			Code: wire.FaultCode("", 0, resp.ErrMsg), Op: "session.Info", SessionID: s.ID, RequestID: meta.RequestID,
-			Message: cmp.Or(s.t.Message(resp.ErrMsg), "the service does not describe the session and did not say why"),
-		}
-	}
 	res := &InfoResult{
 		SessionID: s.ID, ResourceURL: resp.ResourceURL, ImageID: resp.ImageID, Runtime: resp.Runtime,
+		Status: resp.Status, CreatedAt: moment(resp.CreatedAt),
 		IdleTimeout: seconds(resp.IdleTimeout), ExpiresAt: moment(resp.ExpiresAt), IdleExpiresAt: moment(resp.IdleExpiresAt),
-		RequestID: meta.RequestID,
+		Limits: limitsOf(resp.Limits), Isolation: layersOf(resp.Isolation), RequestID: meta.RequestID,
 	}
 	if d := resp.Desktop; d != nil {
 		desktop := Desktop(*d)
 		res.Desktop = &desktop
 	}
 	return res, nil
+}
+
+// describe asks what the service tells of the session.
+func (s *Session) describe(ctx context.Context) (wire.SessionInfoResponse, transport.Meta, error) {
+	resp, meta, err := transport.Do(ctx, s.t, wire.SessionInfo, wire.SessionRequest{SessionID: s.ID})
+	if err == nil && resp.IsError {
+		err = &apierr.Error{
+			Code: wire.FaultCode("", 0, resp.ErrMsg), RequestID: meta.RequestID,
+			Message: cmp.Or(s.t.Message(resp.ErrMsg), "the service does not describe the session and did not say why"),
+		}
+	}
+	return resp, meta, err
 }
 
 // seconds converts a length of time that a server sent.
@@ -112,7 +128,8 @@ type LinkResult struct {
 }
 
 // Link returns a URL that leads into the session. The client never sends
-// anything there by itself.
+// anything there by itself. What goes over it is no call: a session that is used
+// by its links alone ends as idle, see [Session.KeepAlive].
 func (s *Session) Link(ctx context.Context, opts *LinkOptions) (*LinkResult, error) {
 	req := wire.GetLinkRequest{SessionID: s.ID}
 	if opts != nil {

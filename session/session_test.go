@@ -148,15 +148,31 @@ func TestInfoTellsClocks(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-// TestIdleRelease: an idle session goes, and looking does not keep it.
+// TestIdleRelease: an idle session goes, and looking does not keep it. One that
+// is connected to is not idle.
 func TestIdleRelease(t *testing.T) {
+	const idle = 2 * time.Second
 	c := agbtest.NewClient(t)
-	created, err := c.Create(t.Context(), &agb.CreateParams{IdleTimeout: time.Second})
+	created, err := c.Create(t.Context(), &agb.CreateParams{IdleTimeout: idle})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		status, err := created.Session.Status(t.Context())
+	s := created.Session
+	gone := func() bool {
+		status, err := s.Status(t.Context())
 		return err == nil && status.State == session.Gone
-	}, 20*time.Second, 50*time.Millisecond)
+	}
+	l, err := s.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	conn, err := s.Dial(t.Context(), "tcp", l.Addr().String())
+	require.NoError(t, err)
+	accepted, err := l.Accept()
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	_, err = s.Pause(t.Context())
+	require.Error(t, err)
+	require.Never(t, gone, 3*idle, 50*time.Millisecond)
+	require.NoError(t, conn.Close())
+	require.NoError(t, accepted.Close())
+	require.Eventually(t, gone, 20*time.Second, 50*time.Millisecond)
 }
 
 // answering returns a session of a service that answers so.

@@ -34,11 +34,18 @@ func (s State) String() string {
 	}
 }
 
+// The service's own words for a session's status. There may be others.
+const (
+	StatusRunning = wire.StatusRunning
+	StatusPaused  = wire.StatusPaused // see [Session.Pause]
+	StatusFinish  = wire.StatusFinish // it has ended
+)
+
 // StatusResult is the outcome of [Session.Status].
 type StatusResult struct {
 	State State
-	// Status is the service's own word, such as "RUNNING"; empty for a session
-	// that it does not know any more.
+	// Status is the service's own word, such as [StatusRunning]; empty for a
+	// session that it does not know any more.
 	Status    string
 	RequestID string
 }

@@ -89,8 +89,9 @@ type CallToolOptions struct {
 }
 
 // CallTool calls a tool by its name, for tools that have no method of their
-// own. args is encoded as a JSON object; nil means no arguments. The call is
-// never sent twice if it may have been performed.
+// own. args is encoded as a JSON object; nil means no arguments. As it travels
+// in JSON a call has at most 4 MiB. It is never sent twice if it may have been
+// performed.
 //
 // When the tool itself fails, the error says why and the result is there
 // beside it; with every other error the result is nil.

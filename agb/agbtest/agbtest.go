@@ -64,6 +64,9 @@ func WithLabels(labels map[string]string) Option {
 	return func(s *settings) { s.params.Labels = maps.Clone(labels) }
 }
 
+// WithLimits sets the limits of the session, as [agb.CreateParams] has them.
+func WithLimits(limits agb.Limits) Option { return func(s *settings) { s.params.Limits = limits } }
+
 // WithEngineConfig configures the engine. Its log is shown when the test
 // fails, unless cfg has a logger. In the cloud it does nothing.
 func WithEngineConfig(cfg engine.Config) Option { return func(s *settings) { s.engine = cfg } }

@@ -2,6 +2,7 @@ package agbtest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -74,7 +75,8 @@ func (l embeddedListener) Endpoint() string { return l.endpoint() }
 
 // RoundTrip implements [http.RoundTripper].
 func (l listener) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(r.URL.Path, "/mcp") || r.Body == nil {
+	called := strings.HasSuffix(r.URL.Path, "/mcp") || strings.HasSuffix(r.URL.Path, "/callTool")
+	if !called || r.Body == nil {
 		return l.RoundTripper.RoundTrip(r)
 	}
 	asked := &tee{ReadCloser: r.Body}
@@ -91,18 +93,52 @@ func (l listener) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // tell writes what a tool was asked and what it said.
 func (l listener) tell(asked, answer []byte) {
-	var call struct{ Name, Args string }
-	if json.Unmarshal(asked, &call) != nil {
-		call.Name, call.Args = "tool", string(asked)
+	name, args := "tool", string(asked)
+	var call struct {
+		Name, Tool string          // of a session called directly it is the tool
+		Args       json.RawMessage // text, or then an object
+	}
+	if json.Unmarshal(asked, &call) == nil {
+		name, args = call.Name+call.Tool, string(call.Args)
+		_ = json.Unmarshal(call.Args, &args) // it fails when they are an object
 	}
 	var env struct {
-		Data struct{ Content []struct{ Text string } }
+		Data struct {
+			content
+			Result content // of a session called directly
+		}
 	}
 	said := string(answer)
-	if json.Unmarshal(answer, &env) == nil && len(env.Data.Content) > 0 {
-		said = env.Data.Content[0].Text
+	if json.Unmarshal(answer, &env) == nil {
+		if all := append(env.Data.Content, env.Data.Result.Content...); len(all) > 0 {
+			said = readable(all[0].Text)
+		}
 	}
-	_, _ = fmt.Fprintf(l.script, "%s %s\n    %s\n", call.Name, short(call.Args), strings.ReplaceAll(short(said), "\n", "\n    "))
+	_, _ = fmt.Fprintf(l.script, "%s %s\n    %s\n", name, short(args), strings.ReplaceAll(short(said), "\n", "\n    "))
+}
+
+// content is what a tool said.
+type content struct{ Content []struct{ Text string } }
+
+// readable returns a command's result with the output that came as bytes as
+// text.
+func readable(said string) string {
+	var result map[string]any
+	if json.Unmarshal([]byte(said), &result) != nil {
+		return said // the result of another tool
+	}
+	for _, stream := range []string{"stdout", "stderr"} {
+		encoded, _ := result[stream+"_bytes"].(string)
+		if output, err := base64.StdEncoding.DecodeString(encoded); err == nil && encoded != "" {
+			result[stream] = string(output)
+			delete(result, stream+"_bytes")
+		}
+	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		return said
+	}
+	return string(text)
 }
 
 func short(s string) string {

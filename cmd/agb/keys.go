@@ -4,23 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
+
+	"github.com/agb-go/sdk/engine"
 )
 
 // keyVariable holds an API key, for those who have no file of them.
 const keyVariable = "AGB_SERVE_API_KEY"
 
-// Bounds of API keys and of the file that they are in.
+// Bounds of the file that API keys are in.
 const (
-	minKeyBytes = 16 // off loopback
-	maxKeyFile  = 1 << 20
-	maxKeys     = 1000
+	maxKeyFile = 1 << 20
+	maxKeys    = 1000
 )
 
 // loadKeys returns the API keys in a file, or the one in the environment when
-// no file is named. None at all is an error.
+// no file is named. None at all is an error, and so is one that the engine would
+// not take.
 func loadKeys(file string, getenv func(string) string) ([]string, error) {
 	text := getenv(keyVariable)
 	if file != "" {
@@ -38,6 +39,9 @@ func loadKeys(file string, getenv func(string) string) ([]string, error) {
 		}
 		if strings.ContainsFunc(line, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return nil, errors.New("an API key has a blank or a character that is not ASCII in it")
+		}
+		if len(line) < engine.MinKeyBytes {
+			return nil, fmt.Errorf("an API key has %d bytes, at least %d are needed", len(line), engine.MinKeyBytes)
 		}
 		keys = append(keys, line)
 	}
@@ -63,18 +67,4 @@ func readKeyFile(name string) (b []byte, err error) {
 		err = fmt.Errorf("%s is longer than %d bytes", name, maxKeyFile)
 	}
 	return b, err
-}
-
-// checkKeys refuses keys that are too easy to guess for an address that others
-// can reach.
-func checkKeys(keys []string, addr net.Addr) error {
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
-		return nil
-	}
-	for i, key := range keys {
-		if len(key) < minKeyBytes {
-			return fmt.Errorf("API key %d has %d bytes: at least %d are needed on %v, which is not loopback", i+1, len(key), minKeyBytes, addr)
-		}
-	}
-	return nil
 }

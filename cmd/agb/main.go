@@ -1,6 +1,7 @@
 // Command agb serves sandbox sessions of this machine to AGB SDKs.
 //
 //	agb serve --api-key-file FILE   serve the AGB protocol on a port
+//	agb shell SESSION               run a shell in a session
 //	agb doctor                      tell what this machine can isolate
 //	agb version                     tell the version
 //	agb help [command]              explain
@@ -39,6 +40,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "serve the AGB protocol on a port", serveHelp, serve},
+		{"shell", "run a shell in a session", shellHelp, shell},
 		{"doctor", "tell what this machine can isolate", doctorHelp, doctor},
 		{"version", "tell the version", versionHelp, version},
 	}
@@ -77,6 +79,7 @@ func dispatch(ctx context.Context, env environment, args []string) int {
 			continue
 		}
 		err := c.run(ctx, env, args)
+		var status exitStatus
 		switch {
 		case err == nil:
 			return exitOK
@@ -85,6 +88,8 @@ func dispatch(ctx context.Context, env environment, args []string) int {
 			return exitOK
 		case errors.Is(err, errReported):
 			return exitError
+		case errors.As(err, &status):
+			return int(status)
 		}
 		say(env.stderr, fmt.Sprintf("agb %s: %v\n", name, err))
 		if errors.Is(err, errUsage) {

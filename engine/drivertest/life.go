@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agb-go/sdk/engine/driver"
+	"github.com/agb-go/sdk/engine/drivertest/leak"
 	"github.com/agb-go/sdk/internal/guest"
 )
 
@@ -23,7 +24,10 @@ func (s *suite) destroy() {
 		require.Fail(t, "done before the end")
 	default:
 	}
+	b.Output(t, "true")
+	start := time.Now()
 	b.Destroy(t)
+	require.Less(t, time.Since(start), idleGone*slack)
 	b.Destroy(t)
 	_, err := b.Sandbox.Conn().Read(make([]byte, 1))
 	require.Error(t, err, "the stream is over")
@@ -46,6 +50,39 @@ func (s *suite) destroyBusy() {
 	b.Destroy(t)
 	require.Error(t, <-ended, "the outcome is not known")
 }
+
+// destroyBomb destroys while as many processes as there may be do nothing but
+// make others.
+func (s *suite) destroyBomb() {
+	t := s.t
+	b := s.sandbox()
+	started := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Client.Run(context.WithoutCancel(t.Context()), guest.Command{
+			Args:   []string{"/bin/sh", "-c", "trap '' HUP INT TERM; echo; f() { f & f & while :; do f & wait; done; }; f 2>/dev/null & while :; do :; done"},
+			Stdout: onFirstWrite(func() { close(started) }),
+		})
+		ended <- err
+	}()
+	select {
+	case <-started:
+	case err := <-ended:
+		require.Fail(t, "the bomb ends by itself", "%v", err)
+	}
+	time.Sleep(bombTime)
+	start := time.Now()
+	b.Destroy(t)
+	require.Less(t, time.Since(start), busyGone*slack)
+	require.Error(t, <-ended, "the outcome is not known")
+}
+
+// How long a sandbox may take to be gone.
+const (
+	idleGone = time.Second
+	busyGone = 5 * time.Second
+	bombTime = 500 * time.Millisecond // for processes to fill a sandbox
+)
 
 func onFirstWrite(fn func()) io.Writer { return &firstWrite{fn: fn} }
 
@@ -108,7 +145,7 @@ func (s *suite) deadlines() {
 	t := s.t
 	r := s.runtime()
 	Create(t, r, Spec) // whatever starts only once is started
-	before := countNow()
+	before := leak.Take(leak.Options{Scope: leak.Self})
 	for d := time.Duration(0); d < 6*time.Millisecond; d += 300 * time.Microsecond {
 		ctx, cancel := context.WithTimeout(t.Context(), d)
 		sb, err := r.Create(ctx, Spec)
@@ -119,7 +156,7 @@ func (s *suite) deadlines() {
 		}
 		require.NoError(t, sb.Destroy(t.Context()))
 	}
-	requireCounts(t, before)
+	leak.Check(t, before, leak.Options{Scope: leak.Self})
 }
 
 func (s *suite) concurrent() {

@@ -17,6 +17,7 @@ var Spec = driver.Spec{
 	ID: "drivertest", Hostname: "drivertest",
 	Limits: driver.Limits{
 		Processes: 48, OpenFiles: 100, FileBytes: 4 << 20, DataBytes: 512 << 20, DiskBytes: 8 << 20, DiskInodes: 200,
+		MemoryBytes: 64 << 20, MilliCPU: 1000,
 	},
 }
 

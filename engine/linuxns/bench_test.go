@@ -18,11 +18,17 @@ import (
 	"github.com/agb-go/sdk/internal/guest"
 )
 
-func benchRuntime(b *testing.B) driver.Runtime {
+func newBenchRuntime(b *testing.B) driver.Runtime {
 	b.Helper()
 	r, err := linuxns.New(linuxns.Config{})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, r.Close()) })
+	return r
+}
+
+func benchRuntime(b *testing.B) driver.Runtime {
+	b.Helper()
+	r := newBenchRuntime(b)
 	drivertest.Create(b, r, drivertest.Spec).Destroy(b) // starts the launcher
 	return r
 }
@@ -93,6 +99,33 @@ func BenchmarkCreate(b *testing.B) {
 	destroy.report(b, "destroy")
 	if withBwrap {
 		other.report(b, "bwrap")
+	}
+}
+
+// BenchmarkGroups measures what control groups cost: sandboxes until they are
+// made, and until they say hello, with groups and without, by turns.
+func BenchmarkGroups(b *testing.B) {
+	with, without := benchRuntime(b), newBenchRuntime(b)
+	linuxns.WithoutGroups(without)
+	drivertest.Create(b, without, drivertest.Spec).Destroy(b) // starts the launcher
+	var made, hello [2]durations
+	for b.Loop() {
+		for i, r := range []driver.Runtime{without, with} {
+			start := time.Now()
+			sb, err := r.Create(b.Context(), drivertest.Spec)
+			require.NoError(b, err)
+			made[i].add(start)
+			client := guest.NewClient(sb.Conn())
+			_, err = client.Hello(b.Context())
+			require.NoError(b, err)
+			hello[i].add(start)
+			require.NoError(b, client.Close())
+			require.NoError(b, sb.Destroy(b.Context()))
+		}
+	}
+	for i, name := range []string{"without", "with"} {
+		made[i].report(b, name+"-made")
+		hello[i].report(b, name+"-hello")
 	}
 }
 

@@ -24,6 +24,8 @@ const dockerOptions = "--security-opt seccomp=unconfined --security-opt systempa
 // cure says what to do about a layer that could not be set up.
 func cure(layer, step string, errno unix.Errno) string {
 	switch {
+	case layer == layers.Groups:
+		return "look at the group that the program is in, and at those above it, for who may make groups there and how many"
 	case layer == layers.Clone && errno == unix.ENOSPC:
 		return forbiddenNamespaces() + "; " + instead
 	case layer == layers.Clone && errno == unix.EINVAL:

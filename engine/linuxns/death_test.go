@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/engine/drivertest"
+	"github.com/agb-go/sdk/engine/drivertest/leak"
 	"github.com/agb-go/sdk/engine/linuxns"
 	"github.com/agb-go/sdk/internal/guest"
 )
@@ -28,13 +30,17 @@ const ownerEnv = "AGB_TEST_OWNER"
 
 var owners = map[string]func(){
 	"waits": owner, "creates": createAndTell, "forbidden": forbidden, "covered": coveredProc, "filtered": filtered,
-	"noexec": noExec, "closed": closedStandard, "few": fewDescriptors,
+	"noexec": noExec, "closed": closedStandard, "few": fewDescriptors, "limits": tellLimits,
+	"read-only groups": readOnlyGroups, "no groups": noGroups,
 }
 
 // goneWithin is how long anything may survive its owner.
 const goneWithin = 2 * time.Second
 
-const sandboxes = 5
+const (
+	sandboxes     = 5
+	manySandboxes = 100
+)
 
 // process is a process of the host, told from later ones with its pid.
 type process struct {
@@ -105,11 +111,19 @@ func fail(err error) {
 	}
 }
 
+// countEnv says how many sandboxes an owner makes.
+const countEnv = "AGB_TEST_SANDBOXES"
+
 // owner makes sandboxes, says so, and waits for its death. It never returns.
 func owner() {
 	r, err := linuxns.New(linuxns.Config{})
 	fail(err)
-	for range sandboxes {
+	count := sandboxes
+	if text := os.Getenv(countEnv); text != "" {
+		count, err = strconv.Atoi(text)
+		fail(err)
+	}
+	for range count {
 		sb, err := r.Create(context.Background(), drivertest.Spec)
 		fail(err)
 		fail(busy(context.Background(), &drivertest.Box{Sandbox: sb, Client: guest.NewClient(sb.Conn())}))
@@ -120,12 +134,15 @@ func owner() {
 
 func TestOwnerDeath(t *testing.T) {
 	drivertest.SkipUnavailable(t, newRuntime(t))
-	for _, signal := range []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGSEGV} {
-		t.Run(signal.String(), func(t *testing.T) {
+	for _, c := range []struct {
+		signal    unix.Signal
+		sandboxes int
+	}{{unix.SIGKILL, manySandboxes}, {unix.SIGTERM, sandboxes}, {unix.SIGSEGV, sandboxes}} {
+		t.Run(c.signal.String(), func(t *testing.T) {
 			self, err := os.Executable()
 			require.NoError(t, err)
 			cmd := exec.CommandContext(t.Context(), self)
-			cmd.Env = append(os.Environ(), ownerEnv+"=waits")
+			cmd.Env = append(os.Environ(), ownerEnv+"=waits", countEnv+"="+strconv.Itoa(c.sandboxes))
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
@@ -133,10 +150,12 @@ func TestOwnerDeath(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "ready\n", line)
 			all := descendants(t, cmd.Process.Pid)
-			require.GreaterOrEqual(t, len(all), 1+2*sandboxes)
-			require.NoError(t, cmd.Process.Signal(signal))
+			require.GreaterOrEqual(t, len(all), 1+2*c.sandboxes)
+			groups := leak.Groups(cmd.Process.Pid)
+			require.NoError(t, cmd.Process.Signal(c.signal))
 			requireGone(t, all)
 			require.Error(t, cmd.Wait())
+			requireNoGroups(t, groups, cmd.Process.Pid)
 		})
 	}
 }
@@ -144,7 +163,11 @@ func TestOwnerDeath(t *testing.T) {
 // launcherOf returns the launcher of this process.
 func launcherOf(t *testing.T) process {
 	t.Helper()
-	all := descendants(t, os.Getpid())
+	return launcherAmong(t, descendants(t, os.Getpid()))
+}
+
+func launcherAmong(t *testing.T, all []process) process {
+	t.Helper()
 	i := slices.IndexFunc(all, func(p process) bool {
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
 		return err == nil && strings.HasPrefix(string(name), "agb-launcher\x00")
@@ -163,14 +186,19 @@ func TestLauncherDeath(t *testing.T) {
 	launcher := launcherOf(t)
 	all := append(descendants(t, launcher.pid), launcher)
 	require.GreaterOrEqual(t, len(all), 1+2*sandboxes)
+	groups := leak.Groups(os.Getpid())
+	require.NoError(t, boxes[0].Sandbox.Pause(t.Context()))
 	require.NoError(t, unix.Kill(launcher.pid, unix.SIGKILL))
 	requireGone(t, all)
+	requireNoGroups(t, groups, os.Getpid())
 	for _, b := range boxes {
 		select {
 		case <-b.Sandbox.Done():
 		case <-time.After(goneWithin):
 			require.Fail(t, "not done")
 		}
+		_, err := b.Sandbox.Usage(t.Context())
+		require.Contains(t, []apierr.Code{apierr.Unavailable, apierr.Unsupported}, apierr.CodeOf(err), "nobody kept account")
 		b.Destroy(t)
 	}
 	b := drivertest.Create(t, r, drivertest.Spec)
@@ -201,6 +229,8 @@ func TestLauncherDeathDuringCreate(t *testing.T) {
 		}
 		drivertest.Create(t, r, drivertest.Spec)
 	}
+	require.NoError(t, r.Close())
+	requireNoGroups(t, nil, os.Getpid())
 }
 
 // TestLauncherIgnoresSignals: who stops a service stops its processes one by

@@ -38,6 +38,8 @@ func explain(err error) *apierr.Error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return apierr.From(err)
+	case errors.Is(err, errDynamic):
+		return explainDynamic()
 	case exhausted(err):
 		return &apierr.Error{
 			Code: apierr.ResourceExhausted, Message: err.Error(), Cause: err,

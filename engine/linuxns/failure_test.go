@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/linuxns/internal/cgroup"
 	"github.com/agb-go/sdk/engine/linuxns/internal/layers"
 	"github.com/agb-go/sdk/engine/linuxns/internal/tape"
 )
@@ -55,6 +57,33 @@ func TestCures(t *testing.T) {
 		for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES, unix.EINVAL, unix.ENOSYS, unix.ENOENT, unix.EIO} {
 			require.NotEmpty(t, cure(layer, "step", errno), "%s: %v", layer, errno)
 		}
+	}
+}
+
+// TestGroupCures: what helps depends on who asks, and where.
+func TestGroupCures(t *testing.T) {
+	memory := cgroup.Place{Dir: "/made/up/memory/m", Version: 1, Controls: []string{cgroup.Memory}}
+	two := cgroup.Place{Dir: "/made/up/unified/u", Version: 2, Controls: []string{cgroup.Core}}
+	sealed := cgroup.Place{Dir: "/sys/fs/cgroup", Version: 2}
+	user := cureGroups([]cgroup.Place{memory, two}, 7)
+	require.Contains(t, user, "for D in /made/up/memory/m; do")
+	require.Contains(t, user, "chown -R 7 ")
+	systemd := cureGroups([]cgroup.Place{two}, 7)
+	require.Contains(t, systemd, "systemd-run --user")
+	cures := []string{user, systemd, cureGroups(nil, 7), cureGroups([]cgroup.Place{memory, two}, 0)}
+	if readOnly(sealed) {
+		cures = append(cures, cureGroups([]cgroup.Place{sealed}, 0))
+		require.Equal(t, cures[4], cureGroups([]cgroup.Place{sealed}, 7))
+	}
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(cures))), len(cures))
+	require.NotContains(t, cures, "")
+}
+
+func TestSizes(t *testing.T) {
+	for want, n := range map[string]int64{
+		"0 bytes": 0, "1023 bytes": 1023, "1 KiB": 1024, "1025 bytes": 1025, "512 MiB": 512 << 20, "3 GiB": 3 << 30, "1024 GiB": 1 << 40,
+	} {
+		require.Equal(t, want, size(n))
 	}
 }
 

@@ -11,15 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/agb-go/sdk/engine/linuxns/internal/layers"
+	"github.com/agb-go/sdk/engine/linuxns/internal/reexec"
 )
 
-// newImage returns a copy of this program in memory that nobody can change any
-// more, not even through /proc/self/exe of a process that runs it. The copy is
-// of the file that is running, whatever has become of its path since.
-func newImage() (*os.File, error) {
-	fd, err := unix.MemfdCreate("agb", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+// self is the file that is running, whatever has become of its path since.
+const self = "/proc/self/exe"
+
+// newImage returns a copy of a program in memory that nobody can change any
+// more, not even through /proc/self/exe of a process that runs it, nor open to
+// read it, unless privileged.
+func newImage(program string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(reexec.ImageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
-		fd, err = unix.MemfdCreate("agb", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(reexec.ImageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
@@ -33,22 +37,25 @@ func newImage() (*os.File, error) {
 			return nil, fmt.Errorf("duplicate a descriptor: %w", err)
 		}
 	}
-	image := os.NewFile(uintptr(fd), "agb")
-	if err := fill(image); err != nil {
+	image := os.NewFile(uintptr(fd), program)
+	if err := fill(image, program); err != nil {
 		_ = image.Close() // useless
 		return nil, err
 	}
 	return image, nil
 }
 
-func fill(image *os.File) error {
-	self, err := os.Open("/proc/self/exe")
+func fill(image *os.File, program string) error {
+	file, err := os.Open(program)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = self.Close() }() // read only
-	if _, err := io.Copy(image, self); err != nil {
+	defer func() { _ = file.Close() }() // read only
+	if _, err := io.Copy(image, file); err != nil {
 		return fmt.Errorf("copy the program: %w", err)
+	}
+	if err := image.Chmod(0o111); err != nil {
+		return fmt.Errorf("make the copy unreadable: %w", err)
 	}
 	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
 	if _, err := unix.FcntlInt(image.Fd(), unix.F_ADD_SEALS, seals); err != nil {

@@ -5,14 +5,16 @@ package linuxns
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/agb-go/sdk/engine/linuxns/internal/control"
+	"github.com/agb-go/sdk/engine/linuxns/internal/cgroup"
+	forker "github.com/agb-go/sdk/engine/linuxns/internal/launcher"
 	"github.com/agb-go/sdk/engine/linuxns/internal/layers"
 	"github.com/agb-go/sdk/engine/linuxns/internal/reexec"
 )
@@ -23,6 +25,7 @@ type launcher struct {
 	process *os.Process
 	control *os.File
 	errors  *output // what the process said before it died
+	dynamic bool    // of its guests, see programs
 
 	sending chan struct{} // holds a token; whoever has it may send
 
@@ -30,19 +33,24 @@ type launcher struct {
 	next      uint64
 	sandboxes map[uint64]*sandbox // until they are gone and forgotten
 	broken    bool                // the process takes no more requests
+	stopped   bool                // by stop
+
+	tag    string        // of the names of its groups
+	ready  chan struct{} // closed when it has said where those are;
+	groups cgroup.Places // from then on
 
 	done chan struct{} // closed when the process and all its sandboxes are gone
 }
-
-// sweepPoll is how long one look for the end of a sandbox may take.
-const sweepPoll = time.Second
 
 // launcherEnv is the whole environment of a launcher. It is one thread that
 // works, plus the Go runtime; and every page of its heap is copied by each fork.
 var launcherEnv = []string{"GOMAXPROCS=1", "GOGC=20"}
 
-// startLauncher starts a launcher from image. The caller must stop it.
-func startLauncher(image *os.File, log *slog.Logger) (*launcher, error) {
+// newTag returns a tag that no other launcher has.
+func newTag() (string, error) { return cgroup.Tag(rand.Uint64()) }
+
+// startLauncher starts a launcher. The caller must stop it.
+func startLauncher(p *programs, newTag func() (string, error), log *slog.Logger) (*launcher, error) {
 	ours, theirs, err := socketPair(unix.SOCK_SEQPACKET)
 	if err != nil {
 		return nil, err
@@ -54,7 +62,11 @@ func startLauncher(image *os.File, log *slog.Logger) (*launcher, error) {
 		return nil, err
 	}
 	defer func() { _ = errWrite.Close() }() // the launcher has its copy
-	process, err := start(image, errWrite, theirs)
+	tag, err := newTag()
+	if err != nil {
+		log.Warn("linuxns: sandboxes will have no control groups", "error", err)
+	}
+	process, err := start(p, tag, errWrite, theirs)
 	if err != nil {
 		_ = ours.Close()    // unused
 		_ = errRead.Close() // unused
@@ -62,24 +74,25 @@ func startLauncher(image *os.File, log *slog.Logger) (*launcher, error) {
 	}
 	l := &launcher{
 		log: log, process: process, control: ours, errors: newOutput(errRead),
-		sending: make(chan struct{}, 1), sandboxes: map[uint64]*sandbox{}, done: make(chan struct{}),
+		sending: make(chan struct{}, 1), sandboxes: map[uint64]*sandbox{},
+		dynamic: p.dynamic, tag: tag, ready: make(chan struct{}), done: make(chan struct{}),
 	}
 	go l.watch()
 	return l, nil
 }
 
-func start(image, stderr, control *os.File) (*os.Process, error) {
+func start(p *programs, tag string, stderr, control *os.File) (*os.Process, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = null.Close() }() // nothing to lose
-	files := []*os.File{null, null, stderr, control}
+	files := []*os.File{null, null, stderr, control, p.guest}
 	for len(files) < layers.ReservedFD {
 		files = append(files, null)
 	}
-	process, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", image.Fd()), reexec.LauncherArgs(), &os.ProcAttr{
-		Dir: "/", Env: launcherEnv, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
+	process, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", p.launcher.Fd()), reexec.LauncherArgs(), &os.ProcAttr{
+		Dir: "/", Env: slices.Concat(launcherEnv, []string{forker.TagEnv + "=" + tag}, withoutEnv()), Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the launcher: %w", err)
@@ -101,73 +114,11 @@ func socketPair(kind int) (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(p[0]), "agb-owner"), os.NewFile(uintptr(p[1]), "agb-peer"), nil
 }
 
-// watch takes the launcher's messages until it is dead, and then makes sure
-// that all sandboxes are, too.
-func (l *launcher) watch() {
-	defer close(l.done)
-	buf := make([]byte, control.GoneLimit+1)
-	for {
-		n, err := l.control.Read(buf)
-		if err != nil {
-			break
-		}
-		gone, err := control.ParseGone(buf[:n])
-		if err != nil {
-			break
-		}
-		l.mu.Lock()
-		s := l.sandboxes[gone.ID]
-		l.mu.Unlock()
-		if s != nil {
-			s.end()
-		}
-	}
-	left := l.breakOff()
-	_ = l.process.Kill() // it has exited, or is of no use any more
-	state, err := l.process.Wait()
-	l.errors.wait()
-	if err != nil || !state.Success() {
-		l.log.Warn("linuxns: the launcher died; its sandboxes are gone",
-			"sandboxes", len(left), "state", state.String(), "output", l.errors.String())
-	}
-	sweep(left)
-	_ = l.control.Close() // nobody is left to talk to
-}
-
-// breakOff refuses further requests and returns the sandboxes that were not
-// reported gone.
-func (l *launcher) breakOff() []*sandbox {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.broken = true
-	var left []*sandbox
-	for _, s := range l.sandboxes {
-		select {
-		case <-s.gone:
-		default:
-			left = append(left, s)
-		}
-	}
-	return left
-}
-
-// sweep waits until sandboxes without a launcher are gone. The kernel kills
-// them with the launcher; guests also leave when their stream ends.
-func sweep(left []*sandbox) {
-	for _, s := range left {
-		_ = s.stream.Close() // never fails
-	}
-	for _, s := range left {
-		for !s.stream.waitPeer(sweepPoll) {
-		}
-		s.end()
-	}
-}
-
 // stop ends the launcher and all its sandboxes. done tells when that is so.
 func (l *launcher) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.stopped = true
 	for _, s := range l.sandboxes {
 		_ = s.stream.Close() // never fails
 	}

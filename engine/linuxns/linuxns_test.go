@@ -57,7 +57,7 @@ func TestProbeNamesLayers(t *testing.T) {
 	for _, l := range report.Layers {
 		names = append(names, l.Name)
 	}
-	require.Subset(t, names, []string{"kernel", "user namespace", "pid namespace", "cgroups", "landlock"})
+	require.Subset(t, names, []string{"kernel", "user namespace", "pid namespace", "control groups", "landlock"})
 }
 
 func TestCreateAfterClose(t *testing.T) {

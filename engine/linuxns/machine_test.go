@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/driver"
 	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/engine/linuxns"
 	"github.com/agb-go/sdk/engine/linuxns/internal/seccomp"
@@ -32,6 +34,7 @@ type told struct {
 	Code          apierr.Code
 	Message, Hint string
 	IDMap         string // of a sandbox that was made
+	Layers        []driver.Layer
 }
 
 func createAndTell() {
@@ -44,7 +47,7 @@ func createAndTell() {
 		_, err = guest.NewClient(sb.Conn()).Run(context.Background(), guest.Command{
 			Args: []string{"cat", "/proc/self/uid_map"}, Stdout: &out,
 		})
-		what.IDMap = out.String()
+		what.IDMap, what.Layers = out.String(), sb.Layers()
 	}
 	var e *apierr.Error
 	if errors.As(err, &e) {
@@ -172,4 +175,28 @@ func fewDescriptors() {
 
 func TestFewDescriptors(t *testing.T) {
 	require.Empty(t, on(t, "few", 0).Message)
+}
+
+func readOnlyGroups() {
+	readOnly := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	fail(unix.MountSetattr(unix.AT_FDCWD, "/sys/fs/cgroup", unix.AT_RECURSIVE, readOnly))
+	createAndTell()
+}
+
+func noGroups() {
+	fail(unix.Mount("none", "/sys/fs/cgroup", "tmpfs", 0, ""))
+	createAndTell()
+}
+
+// TestNoUsableGroups: sandboxes are made all the same, and say what they lack.
+func TestNoUsableGroups(t *testing.T) {
+	for _, machine := range []string{"read-only groups", "no groups"} {
+		what := on(t, machine, unix.CLONE_NEWUSER|unix.CLONE_NEWNS)
+		require.Empty(t, what.Message)
+		i := slices.IndexFunc(what.Layers, func(l driver.Layer) bool { return l.Name == driver.MemoryLimit })
+		require.GreaterOrEqual(t, i, 0)
+		require.False(t, what.Layers[i].OK, machine)
+		require.NotEmpty(t, what.Layers[i].Cure)
+		t.Logf("%s: %s; %s", machine, what.Layers[i].Detail, what.Layers[i].Cure)
+	}
 }

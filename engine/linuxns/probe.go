@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/agb-go/sdk/engine/driver"
+	"github.com/agb-go/sdk/engine/linuxns/internal/cgroup"
 	"github.com/agb-go/sdk/engine/linuxns/internal/control"
 	"github.com/agb-go/sdk/engine/linuxns/internal/layers"
 	"github.com/agb-go/sdk/engine/linuxns/internal/tape"
@@ -42,11 +43,13 @@ var namespaceLayers = []struct {
 // trialLimits are those of the trial sandbox.
 var trialLimits = driver.Limits{
 	Processes: 16, OpenFiles: 64, FileBytes: 1 << 20, DataBytes: 1 << 30, DiskBytes: 1 << 20, DiskInodes: 64,
+	MemoryBytes: 32 << 20, MilliCPU: 1000,
 }
 
 // Probe implements [driver.Runtime]. It starts a launcher, tries every kind of
-// namespace, and then makes one whole sandbox and destroys it. Layers whose
-// Detail begins with "optional" do not decide whether sandboxes can be made.
+// namespace, and then makes one whole sandbox and destroys it. The limits that
+// sandboxes would have, and Landlock, do not decide whether sandboxes can be
+// made.
 func (r *Runtime) Probe(ctx context.Context) (*driver.Report, error) {
 	p := &probe{runtime: r}
 	if err := p.run(ctx); err != nil {
@@ -55,12 +58,13 @@ func (r *Runtime) Probe(ctx context.Context) (*driver.Report, error) {
 		return nil, e
 	}
 	available := !slices.ContainsFunc(p.layers, func(l driver.Layer) bool { return !l.OK })
-	return &driver.Report{Runtime: name, Available: available, Layers: append(p.layers, optionalLayers()...)}, nil
+	return &driver.Report{Runtime: name, Available: available, Layers: slices.Concat(p.layers, p.limits)}, nil
 }
 
 type probe struct {
 	runtime *Runtime
 	layers  []driver.Layer
+	limits  []driver.Layer // of the trial sandbox; sandboxes can be made without
 }
 
 // run fills in layers. It returns an error only when it could not find out.
@@ -89,7 +93,13 @@ func (p *probe) run(ctx context.Context) error {
 		return p.trialFailed(err)
 	}
 	for _, layer := range layers.Order[1:] {
-		p.ok(layer, detail(layer))
+		if layer != layers.Landlock { // sandboxes can be made without
+			p.ok(layer, detail(layer))
+		}
+	}
+	p.limits = s.Layers()
+	if i := slices.IndexFunc(p.layers, func(l driver.Layer) bool { return l.Name == layers.Groups }); i >= 0 {
+		p.layers[i].Detail = groupsDetail(s.launcher.places())
 	}
 	return s.Destroy(ctx)
 }
@@ -136,11 +146,15 @@ func (p *probe) failed(layer, detail, cure string) {
 
 // detail says what is special about a layer on this machine.
 func detail(layer string) string {
-	if layer != layers.Identity {
+	switch layer {
+	case layers.Identity:
+	case layers.Landlock:
+		return landlock().Detail
+	default:
 		return "set up in a trial sandbox"
 	}
-	if layers.FindIDs().Range {
-		return fmt.Sprintf("a range of ids, %d to %d", layers.RangeStart, layers.RangeStart+layers.RangeSize-1)
+	if ids := layers.FindIDs(); ids.Range {
+		return fmt.Sprintf("%d ids for each, out of %d to %d", layers.RangeSize, ids.First, ids.End-1)
 	}
 	return fmt.Sprintf("one id, %d", os.Geteuid())
 }
@@ -166,48 +180,14 @@ func kernelRelease() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// optionalLayers tell what else the kernel has.
-func optionalLayers() []driver.Layer {
-	return []driver.Layer{
-		{Name: "cgroups", OK: true, Detail: "optional: " + cgroups()},
-		{Name: "landlock", OK: true, Detail: "optional: " + landlock()},
-	}
-}
-
-func cgroups() string {
-	var v1 []string
-	v2 := false
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(mounts)) {
-		fields := strings.Fields(line)
-		if len(fields) < 4 {
-			continue
-		}
-		switch fields[2] {
-		case "cgroup2":
-			v2 = true
-		case "cgroup":
-			v1 = append(v1, fields[1][strings.LastIndexByte(fields[1], '/')+1:])
-		}
-	}
-	switch {
-	case v2 && v1 != nil:
-		return "version 1 (" + strings.Join(v1, ", ") + ") and version 2"
-	case v2:
-		return "version 2"
-	case v1 != nil:
-		return "version 1 (" + strings.Join(v1, ", ") + ")"
-	}
-	return "none"
-}
-
-func landlock() string {
-	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
+// groupsDetail says where sandboxes have their control groups.
+func groupsDetail(p cgroup.Places) string {
+	if len(p.List) == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("ABI %d", abi)
+	var parts []string
+	for _, place := range p.List {
+		parts = append(parts, fmt.Sprintf("version %d for %s in %s", place.Version, strings.Join(place.Controls, ", "), place.Dir))
+	}
+	return strings.Join(parts, "; ")
 }

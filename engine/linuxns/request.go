@@ -36,7 +36,7 @@ func (l *launcher) open(ctx context.Context, req control.Request, session string
 		return nil, nil, err
 	}
 	defer func() { _ = reportEnd.Close() }() // the launcher has its copy
-	s := &sandbox{session: session, launcher: l, stream: &stream{file: ours}, gone: make(chan struct{})}
+	s := &sandbox{session: session, launcher: l, stream: &stream{file: ours}, pausing: make(chan struct{}, 1), gone: make(chan struct{})}
 	err = l.register(s)
 	if err == nil {
 		req.ID = s.id
@@ -144,6 +144,14 @@ func (l *launcher) write(msg, oob []byte) error {
 		return fmt.Errorf("ask the launcher: %w", sent)
 	}
 	return nil
+}
+
+// ending reports whether the launcher is dead, or about to end with all its
+// sandboxes.
+func (l *launcher) ending() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken || l.stopped
 }
 
 func (l *launcher) isBroken() bool {

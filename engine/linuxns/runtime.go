@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -33,13 +32,15 @@ const (
 // Create starts another.
 type Runtime struct {
 	log     *slog.Logger
-	creates chan struct{} // holds a token for each Create under way
+	tag     func() (string, error) // what groups of the next launcher begin with
+	guest   string                 // Config.GuestBinary
+	creates chan struct{}          // holds a token for each Create under way
 	ctx     context.Context
 	cancel  context.CancelFunc // by Close
 
 	mu        sync.Mutex
 	closed    bool
-	image     *os.File // made with the first launcher
+	programs  *programs // made with the first launcher
 	launchers []*launcher
 }
 
@@ -51,7 +52,7 @@ var _ driver.Runtime = (*Runtime)(nil)
 func New(cfg Config) (*Runtime, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Runtime{
-		log: cfg.logger(), creates: make(chan struct{}, createsAtOnce), ctx: ctx, cancel: cancel,
+		log: cfg.logger(), tag: newTag, guest: cfg.GuestBinary, creates: make(chan struct{}, createsAtOnce), ctx: ctx, cancel: cancel,
 	}, nil
 }
 
@@ -63,6 +64,8 @@ func (*Runtime) Name() string { return name }
 //
 // Besides [apierr.IsolationUnavailable] it returns errors of code
 // [apierr.InvalidArgument] for a Spec.Root that cannot be one,
+// [apierr.FailedPrecondition] for a Spec.Root with a guest that is dynamically
+// linked,
 // [apierr.ResourceExhausted] when the machine is out of processes, descriptors
 // or memory at the moment, [apierr.Unavailable] when launchers die or the
 // runtime is closed, and those of ctx.
@@ -91,18 +94,8 @@ func check(spec driver.Spec) error {
 	if spec.Root == "" {
 		return nil
 	}
-	if !filepath.IsAbs(spec.Root) || len(spec.Root) > control.RootLimit {
-		return invalid("root %q is not an absolute path", spec.Root)
-	}
-	info, err := os.Stat(spec.Root)
-	if err != nil {
-		return invalid("root: %w", err)
-	}
-	if !info.IsDir() {
-		return invalid("root %q is not a directory", spec.Root)
-	}
-	if host, err := os.Stat("/"); err != nil || os.SameFile(host, info) {
-		return invalid("root %q is the host's own root", spec.Root)
+	if err := checkRoot(spec.Root); err != nil {
+		return invalid("root %q %w", spec.Root, err)
 	}
 	return nil
 }
@@ -130,12 +123,19 @@ func (r *Runtime) createOnce(ctx context.Context, req control.Request, session s
 	if err != nil {
 		return nil, err
 	}
+	if req.Root != "" && l.dynamic {
+		return nil, errDynamic
+	}
 	s, report, err := l.open(ctx, req, session)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = report.Close() }() // read only
 	if err = await(ctx, report); err == nil {
+		err = l.awaitReady(ctx)
+	}
+	if err == nil {
+		s.made(req.Limits)
 		return s, nil
 	}
 	if ctx.Err() != nil {
@@ -146,7 +146,9 @@ func (r *Runtime) createOnce(ctx context.Context, req control.Request, session s
 	if undoErr := s.Destroy(undo); undoErr != nil {
 		r.log.Error("linuxns: a sandbox that failed to start is not confirmed gone", "error", undoErr)
 	}
-	if errors.Is(err, tape.ErrVanished) && l.isBroken() {
+	// Whatever a child says that lost its launcher: it is not the machine's fault.
+	if ctx.Err() == nil && l.isBroken() {
+		r.log.Debug("linuxns: a launcher was lost while it made a sandbox", "error", err)
 		err = errBroken
 	}
 	return nil, err
@@ -176,6 +178,19 @@ func await(ctx context.Context, report *os.File) error {
 	return tape.Parse(text)
 }
 
+// awaitReady waits until it is known where the launcher's groups are, which is
+// so before it makes anything.
+func (l *launcher) awaitReady(ctx context.Context) error {
+	select {
+	case <-l.ready:
+		return nil
+	case <-l.done:
+		return errBroken
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // launcher returns the launcher, starting one if there is none alive.
 func (r *Runtime) launcher() (*launcher, error) {
 	r.mu.Lock()
@@ -186,14 +201,14 @@ func (r *Runtime) launcher() (*launcher, error) {
 	if n := len(r.launchers); n > 0 && !r.launchers[n-1].isBroken() {
 		return r.launchers[n-1], nil
 	}
-	if r.image == nil {
-		image, err := newImage()
+	if r.programs == nil {
+		programs, err := newPrograms(r.guest)
 		if err != nil {
 			return nil, &startError{layer: layerCopy, err: err}
 		}
-		r.image = image
+		r.programs = programs
 	}
-	l, err := startLauncher(r.image, r.log)
+	l, err := startLauncher(r.programs, r.tag, r.log)
 	if err != nil {
 		return nil, &startError{layer: layerLauncher, err: err}
 	}
@@ -206,11 +221,11 @@ func (r *Runtime) launcher() (*launcher, error) {
 func (r *Runtime) Close() error {
 	r.cancel()
 	r.mu.Lock()
-	launchers, image := r.launchers, r.image
-	r.closed, r.launchers, r.image = true, nil, nil
+	launchers, programs := r.launchers, r.programs
+	r.closed, r.launchers, r.programs = true, nil, nil
 	r.mu.Unlock()
-	if image != nil {
-		_ = image.Close() // in memory, sealed
+	if programs != nil {
+		programs.close()
 	}
 	for _, l := range launchers {
 		l.stop()

@@ -19,6 +19,8 @@ func report(w io.Writer, all []*series) {
 	fmt.Fprintln(w, "|---|---|---|---|")
 	for _, s := range all {
 		slices.Sort(s.times)
+	}
+	for _, s := range all {
 		ratio := ""
 		if i := slices.IndexFunc(all, func(p *series) bool { return p.name == s.peer }); i >= 0 {
 			ratio = fmt.Sprintf("%.2f × %s", float64(quantile(s.times, 50))/float64(quantile(all[i].times, 50)), s.peer)

@@ -13,6 +13,26 @@ import (
 // Hello is what the guest says of itself when it is ready.
 type Hello struct {
 	Version int // of the protocol
+	Self    Self
+}
+
+// Self is what the guest finds when it looks at itself. It is to be believed
+// only before anything else has run in the sandbox.
+type Self struct {
+	UID, GID     int
+	Capabilities [5]uint64 // inheritable, permitted, effective, bounding, ambient
+	NoNewPrivs   bool
+	Seccomp      int       // mode, see seccomp(2): 2 is a filter
+	Refused      bool      // whether the filter refused a call that is forbidden to all
+	Namespaces   [7]uint64 // inodes: user, mnt, pid, net, ipc, uts, cgroup
+	Landlock     bool      // whether Landlock refused a trial
+	ReadOnlyRoot bool      // whether the root refused a write
+	LoopbackOnly bool      // whether there is no other interface
+	OpenFiles    int       // descriptors that are open
+	Dumpable     bool
+	Processes    uint64 // RLIMIT_NPROC of commands, which nothing raises
+	DiskBytes    uint64 // of all file systems that commands may write to; 0 where one has no limit
+	DiskInodes   uint64 // the same, of their files
 }
 
 // Client is the engine's end of the conversation with one guest. It is safe
@@ -32,10 +52,16 @@ func NewClient(conn io.ReadWriteCloser) *Client {
 	return &Client{session: mux.Opener(conn)}
 }
 
-// Hello waits until the guest is ready.
+// Hello waits until the guest is ready, and returns what it says of itself.
 func (c *Client) Hello(ctx context.Context) (Hello, error) {
 	var hello Hello
-	err := c.ask(ctx, newRequest(opHello), func(d *decoder) { hello.Version = d.upTo(1 << 16) })
+	err := c.ask(ctx, newRequest(opHello), func(d *decoder) {
+		if hello.Version = d.upTo(1 << 16); hello.Version == Version {
+			hello.Self = d.self()
+		} else {
+			d.b = nil // another version may say more, or less
+		}
+	})
 	if err == nil && hello.Version != Version {
 		err = fmt.Errorf("%w: %d", ErrVersion, hello.Version)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -12,18 +13,16 @@ import (
 )
 
 // KillWait is how long the engine waits for the word that everything a
-// command started is gone, after it was told to go.
-const KillWait = 5 * time.Second
-
-// timeoutSlack is what the guest is given beyond Command.Timeout and KillWait
-// to keep to the timeout itself.
-const timeoutSlack = time.Second
+// command started is gone, after it was told to go, or its time was over.
+const KillWait = 4 * time.Second
 
 // Run runs cmd to its end. When ctx ends, or the timeout is over, it kills
 // everything cmd started, waits until that is confirmed, and returns what is
 // known with ctx's error; a timeout is no error here, see [Exit.TimedOut]. If
 // the guest does not confirm within [KillWait] the error is also
-// [ErrUnresponsive]. An error of a reader or writer of cmd ends it likewise.
+// [ErrUnresponsive], and so it is when the guest takes that long after the
+// timeout. The time that writers take is not counted: Run takes no longer than
+// these two, the wait and the writers. An error of a reader or writer of cmd ends it likewise.
 //
 // A program that cannot be started is an [*Error] of kind [CommandNotFound],
 // [NotExecutable], [BadDir], [ArgsTooLong] or [Busy].
@@ -44,8 +43,13 @@ func (c *Client) Run(ctx context.Context, cmd Command) (Exit, error) {
 	k.detach = context.AfterFunc(ctx, func() { r.abort(ctx.Err()) })
 	defer r.end()
 	if cmd.Timeout > 0 {
-		backstop := time.AfterFunc(cmd.Timeout+KillWait+timeoutSlack, func() { r.abort(ErrUnresponsive) })
-		defer backstop.Stop()
+		over := time.AfterFunc(cmd.Timeout, func() {
+			r.silence.after(KillWait, func() {
+				r.abort(ErrUnresponsive)
+				r.lose() // the guest has had its time
+			})
+		})
+		defer over.Stop()
 	}
 	if err := r.start(req, &cmd); err != nil {
 		return Exit{}, r.failed(err)
@@ -61,10 +65,11 @@ func (c *Client) Run(ctx context.Context, cmd Command) (Exit, error) {
 type run struct {
 	*call
 
+	silence silence
+
 	mu    sync.Mutex
-	cause error       // why it was aborted
-	limit *time.Timer // of the wait for the confirmation
-	lost  bool        // the wait is over
+	cause error // why it was aborted
+	lost  bool  // the wait for the confirmation is over
 }
 
 // abort has the guest kill the command. The first cause stays.
@@ -76,12 +81,15 @@ func (r *run) abort(cause error) {
 	}
 	r.cause = cause
 	r.stream.Reset()
-	r.limit = time.AfterFunc(KillWait, func() {
-		r.mu.Lock()
-		r.lost = true
-		r.mu.Unlock()
-		_ = r.stream.Close() // returns nil
-	})
+	r.silence.after(KillWait, r.lose)
+}
+
+// lose ends the wait for the confirmation.
+func (r *run) lose() {
+	r.mu.Lock()
+	r.lost = true
+	r.mu.Unlock()
+	_ = r.stream.Close() // returns nil
 }
 
 func (r *run) why() error {
@@ -92,11 +100,9 @@ func (r *run) why() error {
 
 func (r *run) end() {
 	r.call.end()
+	r.silence.stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.limit != nil {
-		r.limit.Stop()
-	}
 	if r.cause == nil {
 		r.cause = mux.ErrClosed // nothing is left to abort
 	}
@@ -117,28 +123,11 @@ func (r *run) failed(err error) error {
 
 // start sends all but standard input, for which it leaves a goroutine behind.
 func (r *run) start(req *encoder, cmd *Command) error {
-	whole := cmd.Stdin == nil && len(cmd.Program) == 0
-	if err := r.send(req, whole); err != nil || whole {
+	if err := r.send(req, cmd.Stdin == nil); err != nil || cmd.Stdin == nil {
 		return err
-	}
-	if _, err := r.stream.as(recordProgram).Write(cmd.Program); err != nil {
-		if errors.Is(err, mux.ErrReset) {
-			return nil // the answer tells why
-		}
-		return r.call.failed(err)
-	}
-	if cmd.Stdin == nil {
-		return ignoreReset(r.stream.CloseWrite())
 	}
 	go r.feed(cmd.Stdin)
 	return nil
-}
-
-func ignoreReset(err error) error {
-	if errors.Is(err, mux.ErrReset) {
-		return nil
-	}
-	return err
 }
 
 // feed sends standard input until its end, or the command's.
@@ -153,28 +142,38 @@ func (r *run) feed(stdin io.Reader) {
 func (r *run) collect(cmd *Command) (Exit, error) {
 	out := output{w: cmd.Stdout, left: cmd.limit()}
 	errOut := output{w: cmd.Stderr, left: cmd.limit()}
-	var report []byte
+	control := output{w: cmd.Control, left: math.MaxInt64}
+	started := cmd.Started
 	for {
 		kind, d, err := r.next()
 		if err != nil {
 			return Exit{}, err
 		}
 		switch kind {
-		case recordStdout:
-			err = out.take(d.b)
-		case recordStderr:
-			err = errOut.take(d.b)
-		case recordReport:
-			if !cmd.Report || len(report)+len(d.b) > ReportLimit {
-				return Exit{}, r.client.violated("report that is not wanted")
+		case recordStarted:
+			id, pid := d.uint(), d.upTo(math.MaxInt32)
+			if started == nil || !d.done() || pid == 0 {
+				return Exit{}, r.client.violated("start of a command")
 			}
-			report = append(report, d.b...)
+			started(id, pid)
+			started = nil
+		case recordStdout:
+			err = r.silence.writing(func() error { return out.take(d.b) })
+		case recordStderr:
+			err = r.silence.writing(func() error { return errOut.take(d.b) })
+		case recordControl:
+			if cmd.Control == nil {
+				return Exit{}, r.client.violated("control that is not wanted")
+			}
+			err = r.silence.writing(func() error { return control.take(d.b) })
 		default:
 			var exit Exit
 			if err := r.last(kind, d, func(d *decoder) { exit = d.exit() }); err != nil {
 				return Exit{}, err
 			}
-			exit.Report = report
+			if started != nil {
+				return Exit{}, r.client.violated("end of a command without its start")
+			}
 			exit.StdoutDropped += out.dropped
 			exit.StderrDropped += errOut.dropped
 			return exit, nil
@@ -205,6 +204,28 @@ func (o *output) take(p []byte) error {
 		return err
 	}
 	return nil
+}
+
+// Signal sends a signal to the process group of a command that runs, by its
+// number, see [Command.Started]. One that is over is an [*Error] of kind
+// [NotExist].
+func (c *Client) Signal(ctx context.Context, id uint64, signal int) error {
+	if signal < 1 || signal > signalLimit {
+		return &Error{Kind: Invalid, Message: "there is no such signal"}
+	}
+	req := newRequest(opSignal)
+	req.uint(id)
+	req.count(signal)
+	return c.ask(ctx, req, nothing)
+}
+
+// Resize changes the size of the terminal of a command that runs; one that has
+// none is an [*Error] of kind [Invalid]. Otherwise it is as [Client.Signal].
+func (c *Client) Resize(ctx context.Context, id uint64, size Size) error {
+	req := newRequest(opResize)
+	req.uint(id)
+	req.windowSize(size)
+	return c.ask(ctx, req, nothing)
 }
 
 // LookPath returns the path of the first of names that is a program in the

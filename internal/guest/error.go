@@ -48,6 +48,9 @@ const (
 	ArgsTooLong          // more arguments and environment than the system takes
 	Refused              // nobody listens there
 	Unsupported          // the guest cannot do this
+	NoProcess            // the limit of processes is reached
+	FileTooLarge         // the limit of one file's size is reached
+	Mismatch             // the file is not as the condition says
 	kindLimit
 )
 

@@ -1,8 +1,7 @@
 // Package guest is the conversation between the engine and the guest: the
 // agent that is pid 1 in a sandbox. Both ends are here. The engine has a
 // [Client]; the guest answers with [Serve] and a [Handler], which package
-// agent implements. A Client is a Handler, too: what one end asks for is what
-// the other end does.
+// agent implements.
 //
 // # The conversation
 //
@@ -47,14 +46,17 @@ import (
 )
 
 // Version is the version of the protocol. Both ends must have the same.
-const Version = 1
+const Version = 2
 
-// Handler does what a guest is asked for. Its methods are those of [Client]
-// and documented there. It is called from many goroutines at once; a context
+// Handler does what a guest is asked for. Its methods are like those of
+// [Client] and documented there. It is called from many goroutines at once; a context
 // ends when the call is given up.
 type Handler interface {
+	Hello(ctx context.Context) (Hello, error)
 	Run(ctx context.Context, cmd Command) (Exit, error)
 	LookPath(ctx context.Context, names ...string) (string, error)
+	Signal(ctx context.Context, id uint64, signal int) error
+	Resize(ctx context.Context, id uint64, size Size) error
 	Stat(ctx context.Context, path string, follow bool) (FileInfo, error)
 	List(ctx context.Context, path string) ([]FileInfo, error)
 	Read(ctx context.Context, path string, offset, length int64, w io.Writer) (int64, error)
@@ -67,4 +69,14 @@ type Handler interface {
 	Changes(ctx context.Context, path string) ([]Change, error)
 	Metrics(ctx context.Context) (Metrics, error)
 	Dial(ctx context.Context, network, address string) (io.ReadWriteCloser, error)
+	Listen(ctx context.Context, network, address string) (Acceptor, error)
+	Files
+}
+
+// Acceptor is what listens at the guest's end. It is safe for concurrent use.
+// Close ends every Accept.
+type Acceptor interface {
+	Address() string
+	Accept(ctx context.Context) (io.ReadWriteCloser, error)
+	Close() error
 }

@@ -37,17 +37,22 @@ func exitRecord(numbers ...int64) []byte {
 		for i, n := range numbers {
 			if i == 2 {
 				e.bool(false)
+				e.bool(false)
 			}
 			e.int(n)
 		}
 	})...)
 }
 
-var goodExit = exitRecord(0, 0, 1, 0, 0, 0, 0, 0)
+var goodExit = exitRecord(0, 0, 1, 0, 0, 0, 0)
 
 func entry(name string) []byte {
 	return encoded(func(e *encoder) { e.fileInfo(&FileInfo{Path: name}) })
 }
+
+var stateRecord = record(recordEntries, encoded(func(e *encoder) { e.state(&State{Tag: "t"}) })...)
+
+func eventOf(v Event) []byte { return encoded(func(e *encoder) { e.event(&v) }) }
 
 func text(s string) []byte { return encoded(func(e *encoder) { e.text(s) }) }
 
@@ -92,7 +97,33 @@ var calls = map[string]func(context.Context, *Client) error{
 	"Edit":    func(ctx context.Context, c *Client) error { _, err := c.Edit(ctx, "p", nil, true); return err },
 	"Changes": func(ctx context.Context, c *Client) error { _, err := c.Changes(ctx, "p"); return err },
 	"Metrics": func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
+	"Signal":  func(ctx context.Context, c *Client) error { return c.Signal(ctx, 1, 2) },
 	"Dial":    func(ctx context.Context, c *Client) error { _, err := c.Dial(ctx, "tcp", "x"); return err },
+	"Listen":  func(ctx context.Context, c *Client) error { _, err := c.Listen(ctx, "tcp", "x"); return err },
+
+	"Inspect": func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "p", true, false); return err },
+	"Sum":     func(ctx context.Context, c *Client) error { _, err := c.Inspect(ctx, "p", true, true); return err },
+	"Fetch": func(ctx context.Context, c *Client) error {
+		_, err := c.Fetch(ctx, "p", Fetch{Length: 10}, func(State) error { return nil }, io.Discard)
+		return err
+	},
+	"Store": func(ctx context.Context, c *Client) error {
+		_, _, err := c.Store(ctx, "p", Store{}, strings.NewReader("x"))
+		return err
+	},
+	"Copy":     func(ctx context.Context, c *Client) error { return c.Copy(ctx, "p", "q") },
+	"Chmod":    func(ctx context.Context, c *Client) error { return c.Chmod(ctx, "p", 0) },
+	"Symlink":  func(ctx context.Context, c *Client) error { return c.Symlink(ctx, "p", "q") },
+	"Truncate": func(ctx context.Context, c *Client) error { return c.Truncate(ctx, "p", 1) },
+	"Walk":     func(ctx context.Context, c *Client) error { _, err := c.Walk(ctx, "p", "b", 2); return err },
+	"Archive":  func(ctx context.Context, c *Client) error { _, err := c.Archive(ctx, "p", nil, io.Discard); return err },
+	"Extract": func(ctx context.Context, c *Client) error {
+		_, err := c.Extract(ctx, "p", strings.NewReader("x"))
+		return err
+	},
+	"Watch": func(ctx context.Context, c *Client) error {
+		return c.Watch(ctx, "p", func() error { return nil }, func([]Event) error { return nil })
+	},
 }
 
 // Answers that are wrong for every call.
@@ -136,16 +167,16 @@ func TestAnswersAreChecked(t *testing.T) {
 	}{
 		{"Run", "exit twice", cat(goodExit, goodExit)},
 		{"Run", "output after exit", cat(goodExit, record(recordStdout, 1))},
-		{"Run", "report that was not asked for", cat(record(recordReport, 1), goodExit)},
-		{"Run", "code 256", exitRecord(256, 0, 1, 0, 0, 0, 0, 0)},
-		{"Run", "code -1", exitRecord(-1, 0, 1, 0, 0, 0, 0, 0)},
-		{"Run", "code 2^31", exitRecord(1<<31, 0, 1, 0, 0, 0, 0, 0)},
-		{"Run", "signal 65", exitRecord(193, 65, 1, 0, 0, 0, 0, 0)},
-		{"Run", "signal 999", exitRecord(137, 999, 1, 0, 0, 0, 0, 0)},
-		{"Run", "signal without its code", exitRecord(0, 9, 1, 0, 0, 0, 0, 0)},
-		{"Run", "negative duration", exitRecord(0, 0, -1, 0, 0, 0, 0, 0)},
-		{"Run", "negative amount", exitRecord(0, 0, 1, -1, 0, 0, 0, 0)},
-		{"Run", "negative memory", exitRecord(0, 0, 1, 0, 0, 0, 0, -1)},
+		{"Run", "control that was not asked for", cat(record(recordControl, 1), goodExit)},
+		{"Run", "code 256", exitRecord(256, 0, 1, 0, 0, 0, 0)},
+		{"Run", "code -1", exitRecord(-1, 0, 1, 0, 0, 0, 0)},
+		{"Run", "code 2^31", exitRecord(1<<31, 0, 1, 0, 0, 0, 0)},
+		{"Run", "signal 65", exitRecord(193, 65, 1, 0, 0, 0, 0)},
+		{"Run", "signal 999", exitRecord(137, 999, 1, 0, 0, 0, 0)},
+		{"Run", "signal without its code", exitRecord(0, 9, 1, 0, 0, 0, 0)},
+		{"Run", "negative duration", exitRecord(0, 0, -1, 0, 0, 0, 0)},
+		{"Run", "negative amount", exitRecord(0, 0, 1, -1, 0, 0, 0)},
+		{"Run", "negative memory", exitRecord(0, 0, 1, 0, 0, 0, -1)},
 		{"Run", "entries", cat(record(recordEntries, 1), goodExit)},
 		{"Read", "more than asked for", cat(record(recordContent, make([]byte, 11)...), result(func(e *encoder) { e.int(11) }))},
 		{"Read", "wrong count", cat(record(recordContent, 1), result(func(e *encoder) { e.int(2) }))},
@@ -167,6 +198,31 @@ func TestAnswersAreChecked(t *testing.T) {
 		{"LookPath", "relative path", record(recordResult, text("x")...)},
 		{"Edit", "too large", cat(bytes.Repeat(record(recordContent, make([]byte, recordLimit)...), EditLimit/recordLimit+1), result(func(e *encoder) { e.int(0) }))},
 		{"Edit", "wrong count", cat(record(recordContent, 1), result(func(e *encoder) { e.int(0) }))},
+		{"Inspect", "sum that was not asked for", result(func(e *encoder) { e.state(&State{Sum: strings.Repeat("a", sumLen)}) })},
+		{"Inspect", "tag with a line break", result(func(e *encoder) { e.state(&State{Tag: "a\nb"}) })},
+		{"Sum", "none", result(func(e *encoder) { e.state(&State{}) })},
+		{"Sum", "no digits", result(func(e *encoder) { e.state(&State{Sum: strings.Repeat("X", sumLen)}) })},
+		{"Fetch", "no state", cat(record(recordContent, 1), result(func(e *encoder) { e.int(1) }))},
+		{"Fetch", "more than asked for", cat(stateRecord, record(recordContent, make([]byte, 11)...), result(func(e *encoder) { e.int(11) }))},
+		{"Fetch", "wrong count", cat(stateRecord, record(recordContent, 1), result(func(e *encoder) { e.int(2) }))},
+		{"Fetch", "no end", cat(stateRecord, record(recordContent, 1))},
+		{"Store", "wrong count", result(func(e *encoder) { e.int(2); e.state(&State{}) })},
+		{"Walk", "path out", cat(record(recordEntries, entry("../x")...), record(recordResult, 0))},
+		{"Walk", "absolute path", cat(record(recordEntries, entry("/x")...), record(recordResult, 0))},
+		{"Walk", "out of order", cat(record(recordEntries, append(entry("d"), entry("c")...)...), record(recordResult, 0))},
+		{"Walk", "before the page", cat(record(recordEntries, entry("a/c")...), record(recordResult, 0))},
+		{"Walk", "more than asked for", cat(record(recordEntries, cat(entry("c"), entry("d"), entry("e"))...), record(recordResult, 0))},
+		{"Walk", "more behind nothing", record(recordResult, 1)},
+		{"Archive", "wrong count", cat(record(recordContent, 1), result(func(e *encoder) { e.int(2); e.tally(Tally{}) }))},
+		{"Archive", "too many", result(func(e *encoder) { e.int(0); e.tally(Tally{Entries: ArchiveLimit + 1}) })},
+		{"Extract", "negative", result(func(e *encoder) { e.tally(Tally{Bytes: -1}) })},
+		{"Watch", "result", cat(record(recordEntries), record(recordResult))},
+		{"Watch", "not ready", cat(record(recordEntries, eventOf(Event{Kind: EventCreate, Path: "/x"})...))},
+		{"Watch", "unknown kind", cat(record(recordEntries), record(recordEntries, eventOf(Event{Kind: EventOverflow + 1, Path: "/x"})...))},
+		{"Watch", "relative path", cat(record(recordEntries), record(recordEntries, eventOf(Event{Kind: EventWrite, Path: "x"})...))},
+		{"Watch", "rename from nowhere", cat(record(recordEntries), record(recordEntries, eventOf(Event{Kind: EventRename, Path: "/x"})...))},
+		{"Watch", "nothing", cat(record(recordEntries), record(recordEntries))},
+		{"Watch", "too many", cat(record(recordEntries), record(recordEntries, bytes.Repeat(eventOf(Event{Kind: EventWrite, Path: "/x"}), EventsLimit+1)...))},
 		{"Metrics", "not a number", result(func(e *encoder) {
 			e.metrics(&Metrics{CPUUsed: math.NaN()})
 		})},
@@ -198,14 +254,6 @@ func TestOutputIsCutOff(t *testing.T) {
 	require.EqualValues(t, 6, exit.StdoutDropped)
 	require.Equal(t, 10, errOut.Len())
 	require.Zero(t, exit.StderrDropped)
-}
-
-// A report beyond the limit is the guest's doing, not the program's.
-func TestReportIsBounded(t *testing.T) {
-	t.Parallel()
-	c := puppet(t, cat(bytes.Repeat(record(recordReport, make([]byte, recordLimit)...), ReportLimit/recordLimit+1), goodExit))
-	_, err := c.Run(t.Context(), Command{Args: []string{"x"}, Report: true})
-	require.ErrorIs(t, err, ErrProtocol)
 }
 
 // A time that cannot be written down is moved to one that can.
@@ -243,6 +291,9 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(record(recordError, encoded(func(e *encoder) { e.failure(&Error{Kind: NotExist, Errno: 2, Message: "m"}) })...))
 	f.Add(record(recordResult, encoded(func(e *encoder) { e.metrics(&Metrics{}) })...))
 	f.Add(cat(record(recordContent, 1), record(recordResult, 2)))
+	f.Add(cat(stateRecord, record(recordContent, 1), record(recordResult, 2)))
+	f.Add(cat(record(recordEntries), record(recordEntries, eventOf(Event{Kind: EventRename, Path: "/b", Old: "/a"})...)))
+	f.Add(record(recordResult, encoded(func(e *encoder) { e.int(0); e.tally(Tally{1, 2}) })...))
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		for _, call := range calls {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -255,10 +306,10 @@ func FuzzAnswer(f *testing.F) {
 
 // FuzzRequest gives the guest's end a request made of anything.
 func FuzzRequest(f *testing.F) {
-	for o := opHello; o <= opDial; o++ {
+	for o := opHello; o <= opWatch; o++ {
 		f.Add([]byte{byte(o), 1, 'x', 1, 'y', 0, 0})
 	}
-	f.Add(append([]byte{byte(opRun)}, encoded(func(e *encoder) { e.command(&Command{Args: []string{"x"}, Program: []byte("p")}) })...))
+	f.Add(append([]byte{byte(opRun)}, encoded(func(e *encoder) { e.command(&Command{Args: []string{"x"}, Control: io.Discard}) })...))
 	f.Fuzz(func(t *testing.T, request []byte) {
 		a, b := net.Pipe()
 		h := &fake{list: make([]FileInfo, 1)}

@@ -13,11 +13,11 @@ type recordKind uint8
 
 const (
 	recordRequest recordKind = iota + 1 // by the engine, first
-	recordProgram                       // by the engine, part of Command.Program
 	recordContent                       // of a file, or standard input
 	recordStdout
 	recordStderr
-	recordReport
+	recordControl
+	recordStarted // a command, before its output
 	recordEntries // part of a list
 	recordResult  // last
 	recordError   // last, instead
@@ -48,7 +48,7 @@ func (w *recordWriter) record(kind recordKind, p []byte) error {
 }
 
 // as returns a writer that makes records of kind of what is written.
-func (w *recordWriter) as(kind recordKind) io.Writer { return kindWriter{w, kind} }
+func (w *recordWriter) as(kind recordKind) kindWriter { return kindWriter{w, kind} }
 
 type kindWriter struct {
 	to   *recordWriter

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"io/fs"
+	"math"
 	"strings"
 	"time"
 )
@@ -25,6 +26,21 @@ const (
 	opChanges
 	opMetrics
 	opDial
+	opListen
+	opAccept
+	opSignal
+	opResize
+	opInspect
+	opFetch
+	opStore
+	opCopy
+	opChmod
+	opSymlink
+	opTruncate
+	opWalk
+	opArchive
+	opExtract
+	opWatch
 )
 
 const (
@@ -32,6 +48,8 @@ const (
 	lookLimit    = 64      // names of one LookPath
 	excludeLimit = 1000    // patterns of one search
 	addressLimit = 256     // bytes of an address to dial
+	signalLimit  = 64      // the highest signal
+	listenLimit  = 64      // listeners at once
 )
 
 func newRequest(o op) *encoder {
@@ -71,9 +89,6 @@ func (c *Command) check() error {
 	if len(c.Args) > argsLimit || len(c.Env) > argsLimit {
 		return &Error{Kind: ArgsTooLong, Errno: 7, Message: "too many arguments"}
 	}
-	if len(c.Program) > ProgramLimit {
-		return &Error{Kind: TooLarge, Message: "program is too large"}
-	}
 	for _, s := range c.Args {
 		if strings.IndexByte(s, 0) >= 0 {
 			return &Error{Kind: Invalid, Message: "argument contains a zero byte"}
@@ -102,18 +117,33 @@ func (e *encoder) command(c *Command) {
 	e.text(c.Dir)
 	e.texts(c.Env)
 	e.int(int64(max(c.Timeout, 0)))
+	e.int(int64(max(c.CPULimit, 0)))
 	e.int(c.limit())
 	e.bool(c.Stdin != nil)
-	e.bool(c.Report)
-	e.bool(c.Program != nil)
-	e.count(len(c.Program))
+	e.bool(c.Control != nil)
+	e.bool(c.Started != nil)
+	e.bool(c.Combined)
+	e.bool(c.TTY != nil)
+	if c.TTY != nil {
+		e.windowSize(*c.TTY)
+	}
+}
+
+func (e *encoder) windowSize(s Size) {
+	e.uint(uint64(s.Rows))
+	e.uint(uint64(s.Columns))
+}
+
+func (d *decoder) windowSize() Size {
+	return Size{Rows: uint16(d.upTo(math.MaxUint16)), Columns: uint16(d.upTo(math.MaxUint16))}
 }
 
 // commandRequest is what of a Command is in its request.
 type commandRequest struct {
 	Command
 	stdin   bool
-	program int // bytes to come; -1 when there is none
+	control bool
+	started bool // whether the start is to be told
 }
 
 func (d *decoder) command() commandRequest {
@@ -122,13 +152,13 @@ func (d *decoder) command() commandRequest {
 		Dir:         d.text(PathLimit),
 		Env:         d.texts(argsLimit, RequestLimit),
 		Timeout:     time.Duration(d.size()),
+		CPULimit:    time.Duration(d.size()),
 		OutputLimit: d.size(),
 	}}
-	c.stdin, c.Report = d.bool(), d.bool()
-	given, size := d.bool(), d.upTo(ProgramLimit)
-	c.program = -1
-	if given {
-		c.program = size
+	c.stdin, c.control, c.started, c.Combined = d.bool(), d.bool(), d.bool(), d.bool()
+	if d.bool() {
+		size := d.windowSize()
+		c.TTY = &size
 	}
 	return c
 }
@@ -137,10 +167,10 @@ func (e *encoder) exit(x *Exit) {
 	e.int(int64(x.Code))
 	e.int(int64(x.Signal))
 	e.bool(x.TimedOut)
+	e.bool(x.CPULimited)
 	e.int(int64(x.Duration))
 	e.int(x.StdoutDropped)
 	e.int(x.StderrDropped)
-	e.int(x.ReportDropped)
 	e.int(int64(x.CPU))
 	e.int(x.MaxRSS)
 }
@@ -151,15 +181,14 @@ func (d *decoder) exit() Exit {
 		Code:          int(d.size()),
 		Signal:        int(d.size()),
 		TimedOut:      d.bool(),
+		CPULimited:    d.bool(),
 		Duration:      time.Duration(d.size()),
 		StdoutDropped: d.size(),
 		StderrDropped: d.size(),
-		ReportDropped: d.size(),
 		CPU:           time.Duration(d.size()),
 		MaxRSS:        d.size(),
 	}
-	const signals = 64
-	if x.Code > 255 || x.Signal > signals || x.Signal > 0 && x.Code != 128+x.Signal {
+	if x.Code > 255 || x.Signal > signalLimit || x.Signal > 0 && x.Code != 128+x.Signal {
 		d.fail()
 	}
 	return x

@@ -23,11 +23,12 @@ func Serve(conn io.ReadWriteCloser, h Handler, quiet func()) error {
 		calls.timer = time.AfterFunc(quietTime, quiet)
 		defer calls.timer.Stop()
 	}
+	var open listeners
 	session := mux.Acceptor(conn, func(st *mux.Stream) {
 		calls.begin()
 		go func() {
 			defer calls.end()
-			serve(st, h)
+			serve(st, h, &open)
 		}()
 	})
 	<-session.Done()
@@ -59,19 +60,23 @@ func (a *activity) end() {
 
 // served is one call at the guest's end.
 type served struct {
-	handler Handler
-	stream  *recordWriter
-	request recordReader
-	result  *encoder
+	handler   Handler
+	listeners *listeners
+	stream    *recordWriter
+	request   recordReader
+	result    *encoder
 }
 
-func serve(st *mux.Stream, h Handler) {
+func serve(st *mux.Stream, h Handler, open *listeners) {
 	defer func() { _ = st.Close() }() // returns nil
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	st.OnInterrupt(cancel)
 
-	c := &served{handler: h, stream: &recordWriter{Stream: st}, request: recordReader{r: st}, result: newRecord(recordResult)}
+	c := &served{
+		handler: h, listeners: open,
+		stream: &recordWriter{Stream: st}, request: recordReader{r: st}, result: newRecord(recordResult),
+	}
 	kind, p, err := c.request.next(RequestLimit)
 	switch {
 	case errors.Is(err, mux.ErrReset):
@@ -101,10 +106,10 @@ var (
 
 // dispatch does what a request asks for and leaves the result in c.result.
 func (c *served) dispatch(ctx context.Context, d *decoder) error {
-	switch op(d.byte()) {
+	o := op(d.byte())
+	switch o {
 	case opHello:
-		c.result.uint(Version)
-		return d.complete()
+		return c.hello(ctx, d)
 	case opRun:
 		return c.run(ctx, d)
 	case opLookPath:
@@ -133,6 +138,43 @@ func (c *served) dispatch(ctx context.Context, d *decoder) error {
 		return c.metrics(ctx, d)
 	case opDial:
 		return c.dial(ctx, d)
+	case opListen:
+		return c.listen(ctx, d)
+	case opAccept:
+		return c.accept(ctx, d)
+	case opSignal:
+		return c.signal(ctx, d)
+	case opResize:
+		return c.resize(ctx, d)
+	}
+	return c.dispatchFiles(ctx, o, d)
+}
+
+// dispatchFiles is dispatch for the calls on contents and trees.
+func (c *served) dispatchFiles(ctx context.Context, o op, d *decoder) error {
+	switch o {
+	case opInspect:
+		return c.inspect(ctx, d)
+	case opFetch:
+		return c.fetch(ctx, d)
+	case opStore:
+		return c.store(ctx, d)
+	case opCopy:
+		return c.copy(ctx, d)
+	case opChmod:
+		return c.chmod(ctx, d)
+	case opSymlink:
+		return c.symlink(ctx, d)
+	case opTruncate:
+		return c.truncate(ctx, d)
+	case opWalk:
+		return c.walk(ctx, d)
+	case opArchive:
+		return c.archive(ctx, d)
+	case opExtract:
+		return c.extract(ctx, d)
+	case opWatch:
+		return c.watch(ctx, d)
 	}
 	return &Error{Kind: Unsupported, Message: "unknown request"}
 }

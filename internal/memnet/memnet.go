@@ -1,5 +1,6 @@
 // Package memnet carries HTTP between two ends of one process: a
-// [net.Listener] whose connections are in-memory pipes.
+// [net.Listener] whose connections are in-memory pipes. The pipes serve alone,
+// too.
 package memnet
 
 import (
@@ -41,7 +42,7 @@ func (*Listener) Addr() net.Addr { return addr{} }
 
 // Dial connects to l. It blocks until l accepts, l is closed, or ctx ends.
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
-	client, server := net.Pipe()
+	client, server := Pipe()
 	select {
 	case l.conns <- server:
 		return client, nil

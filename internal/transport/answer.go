@@ -14,8 +14,16 @@ import (
 )
 
 // open reads the envelope of the answer in k.body: success is HTTP 200 and
-// success true, nothing less.
+// success true, nothing less. A direct answer has none unless it failed.
 func (k *call) open(resp *http.Response) (*wire.Envelope, *apierr.Error) {
+	if k.direct != nil && k.succeeded(resp.StatusCode) {
+		if env, fault := k.openDirect(resp); env != nil || fault != nil {
+			return env, fault
+		}
+		if env, err := parseEnvelope(k.body); err != nil || env.Success {
+			return nil, k.malformed(resp.StatusCode, k.body, errNoResult)
+		}
+	}
 	if env := k.openSuccess(resp); env != nil {
 		k.identify(resp, env)
 		return env, nil
@@ -40,6 +48,9 @@ func (k *call) open(resp *http.Response) (*wire.Envelope, *apierr.Error) {
 		e.Message = k.client.Message(strings.TrimSpace("the server refused without a message " + env.Code))
 	}
 	e.Hint = k.client.Message(env.Hint)
+	for _, name := range env.Missing[:min(len(env.Missing), missingLimit)] {
+		e.Missing = append(e.Missing, k.client.shown(name, layerLimit))
+	}
 	e.RetryAfter = retryAfter(resp.Header)
 	return nil, e
 }
@@ -65,6 +76,9 @@ func (k *call) openSuccess(resp *http.Response) *wire.Envelope {
 
 // errForeign is what is wrong with JSON that is not the service's.
 var errForeign = errors.New("not an answer of the service")
+
+// errNoResult is what is wrong with a direct answer that only looks like one.
+var errNoResult = errors.New("there is no result in it")
 
 // anyEnvelope is an envelope of any answer.
 type anyEnvelope struct {
@@ -116,7 +130,7 @@ func (k *call) identify(resp *http.Response, env *wire.Envelope) {
 	if id == "" {
 		id = resp.Header.Get(wire.HeaderRequestID)
 	}
-	if id == "" || len(id) > idLimit || k.client.redact(id) != id || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if id == "" || id == k.requestID || len(id) > idLimit || k.client.redact(id) != id || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return
 	}
 	k.requestID = id
@@ -169,9 +183,12 @@ func (k *call) lost(err error) *apierr.Error {
 		if e.RequestID == "" {
 			e.RequestID = k.requestID
 		}
+		if k.unsure {
+			leaveOpen(&e)
+		}
 		return &e
 	}
-	maybe := !k.repeatable && k.sent()
+	maybe := !k.repeatable && (k.sent() || k.unsure)
 	e := k.fault(apierr.Unavailable, 0, k.client.Message(err.Error()))
 	e.Cause = k.client.cause(err)
 	switch {
@@ -183,6 +200,8 @@ func (k *call) lost(err error) *apierr.Error {
 		}
 	case k.clock != nil && errors.Is(context.Cause(k.clock), errRequestTimeout):
 		e.Code, e.Message = apierr.DeadlineExceeded, fmt.Sprintf("request timeout: no answer within %v", k.timeout)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		e.Code, e.Hint = apierr.FailedPrecondition, "the server speaks http, without encryption: begin the endpoint with http:// if the network to it is to be trusted"
 	case untrusted(err):
 		e.Code, e.Hint = apierr.FailedPrecondition, "there is no secure connection to this server: check the endpoint and the certificates that this machine trusts"
 	case strings.Contains(err.Error(), "server response headers exceeded"): // net/http has no type for it
@@ -191,8 +210,26 @@ func (k *call) lost(err error) *apierr.Error {
 		e.Code, e.Hint = apierr.UnknownOutcome, hintOutcome
 	}
 	if maybe && e.Code != apierr.UnknownOutcome {
-		e.Hint = hintOutcome
+		leaveOpen(e)
+	}
+	return e
+}
+
+// leaveOpen makes e say that the call may have taken effect.
+func leaveOpen(e *apierr.Error) {
+	e.Hint = hintOutcome
+	if e.Cause == nil {
+		e.Cause = apierr.UnknownOutcome.Err()
+	} else {
 		e.Cause = fmt.Errorf("%w; %w", e.Cause, apierr.UnknownOutcome.Err())
+	}
+}
+
+// doubt returns e, the last attempt's fault, as one of a call that may have
+// taken effect if an earlier attempt may have and e does not settle it.
+func (k *call) doubt(e *apierr.Error) *apierr.Error {
+	if k.unsure && transient(e.HTTPStatus) {
+		leaveOpen(e)
 	}
 	return e
 }

@@ -299,3 +299,25 @@ func TestLogLine(t *testing.T) {
 	}
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 }
+
+// TestCutFailure: a failure of which only the status came is asked for again,
+// since the body says which it is.
+func TestCutFailure(t *testing.T) {
+	const body = `{"success":false,"code":"InvalidMcpSession.NotFound","message":"gone"}`
+	cut := true
+	b := newBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		sent := body
+		if cut {
+			sent, cut = body[:20], false
+		}
+		_, _ = fmt.Fprintf(rw, "HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s", len(body), sent)
+		_ = rw.Flush()
+		_ = conn.Close()
+	}, nil)
+	_, err := get(t.Context(), b.client)
+	require.ErrorIs(t, err, apierr.SessionNotFound.Err())
+}

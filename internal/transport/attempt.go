@@ -26,7 +26,7 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 			return &counted{ReadCloser: body, taken: &k.taken}, err
 		}
 	}
-	resp, err := k.client.cfg.Transport.RoundTrip(req)
+	resp, err := k.via.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -18,9 +19,13 @@ import (
 // round tripper, the retry policy, the backoff and the reader of responses.
 type call struct {
 	client     *Client
+	via        http.RoundTripper
+	direct     *direct         // nil: to the control plane
 	ctx        context.Context // the caller's
 	op         string
 	repeatable bool
+	insurance  string        // see [wire.Op.Keyed]
+	key        string        // idempotency key
 	size       int           // of the body
 	timeout    time.Duration // of an attempt
 	data       any           // pointer to where the data of a success goes
@@ -36,6 +41,7 @@ type call struct {
 	read    bool         // whether body is the answer's, whole
 	body    []byte
 
+	unsure  bool          // whether an earlier attempt may have taken effect
 	paid    int           // tokens for the current attempt
 	wait    time.Duration // before the next attempt
 	hurried bool          // whether the caller's deadline forbade another attempt
@@ -45,10 +51,10 @@ type call struct {
 // overflow.
 const attemptMax = 100 * 365 * 24 * time.Hour
 
-func newCall(ctx context.Context, c *Client, op string, repeatable bool, size int, data any, extra time.Duration) *call {
+func newCall(ctx context.Context, c *Client, op string, size int, data any, opts options) *call {
 	return &call{
-		client: c, ctx: ctx, op: op, repeatable: repeatable, size: size, data: data,
-		timeout: min(c.cfg.Timeout, attemptMax) + min(max(extra, 0), attemptMax), requestID: uuid.NewString(),
+		client: c, via: c.cfg.Transport, ctx: ctx, op: op, size: size, data: data, key: cmp.Or(opts.key, uuid.NewString()),
+		timeout: min(c.cfg.Timeout, attemptMax) + min(max(opts.extra, 0), attemptMax), requestID: uuid.NewString(),
 	}
 }
 
@@ -77,7 +83,7 @@ func (k *call) perform(method, target string, body []byte) (*wire.Envelope, *api
 	defer func() { _ = resp.Body.Close() }() // read to its end by k.receive
 	env, fault := k.open(resp)
 	if fault != nil {
-		return nil, k.hurry(fault)
+		return nil, k.hurry(k.doubt(fault))
 	}
 	k.reward()
 	return env, nil
@@ -89,19 +95,19 @@ func (k *call) request(method, target string, body []byte) (*retryablehttp.Reque
 	if body != nil {
 		raw = body
 	}
-	cfg := &k.client.cfg
-	req, err := retryablehttp.NewRequestWithContext(k.ctx, method, cfg.BaseURL+target, raw)
+	base := k.client.cfg.BaseURL
+	if k.direct != nil {
+		base = k.direct.link
+	}
+	req, err := retryablehttp.NewRequestWithContext(k.ctx, method, base+target, raw)
 	if err != nil {
 		return nil, err
 	}
 	req.SetResponseHandler(k.receive)
 	h := req.Header
-	h.Set("Content-Type", "application/json")
-	h.Set("Accept", "application/json")
-	h.Set("User-Agent", cfg.UserAgent)
-	h.Set(wire.HeaderRequestID, k.requestID)
-	if cfg.APIKey != "" {
-		h.Set("Authorization", "Bearer "+cfg.APIKey)
+	k.introduce(h)
+	if k.direct != nil {
+		return req, nil
 	}
 	key := wire.HeaderIdempotencyKey
 	if !k.repeatable {
@@ -111,8 +117,23 @@ func (k *call) request(method, target string, body []byte) (*retryablehttp.Reque
 		// case, so the server sees the same header.
 		key = "idempotency-key"
 	}
-	h[key] = []string{uuid.NewString()}
+	h[key] = []string{k.key}
 	return req, nil
+}
+
+// introduce sets the headers that every request has.
+func (k *call) introduce(h http.Header) {
+	cfg := &k.client.cfg
+	h.Set("Content-Type", "application/json")
+	h.Set("Accept", "application/json")
+	h.Set("User-Agent", cfg.UserAgent)
+	h.Set(wire.HeaderRequestID, k.requestID)
+	switch {
+	case k.direct != nil:
+		h.Set(wire.HeaderAccessToken, k.direct.token) // and nothing of the account's
+	case cfg.APIKey != "":
+		h.Set("Authorization", "Bearer "+cfg.APIKey)
+	}
 }
 
 // check decides, after each attempt and again after reading its answer,

@@ -2,12 +2,19 @@ package transport_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,7 +141,7 @@ func TestContextAtEachPhase(t *testing.T) {
 		<-over
 		return nil, errBroken
 	}
-	big := strings.Repeat("x", 8<<20) // more than the buffers of a socket
+	big := strings.Repeat("x", wire.BodyLimit-(1<<10)) // more than the buffers of a socket
 	for _, row := range []struct {
 		phase string
 		fault faultproxy.Fault
@@ -225,20 +232,61 @@ func TestEarlyRefusal(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, asError(t, err).HTTPStatus)
 }
 
+// TestUntrustedServer: a server that cannot prove its name gets no request and
+// is not asked again.
 func TestUntrustedServer(t *testing.T) {
-	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
-	srv.Config.ErrorLog = discardLog
-	srv.StartTLS()
-	defer srv.Close()
-	proxy, err := faultproxy.Listen(srv.Listener.Addr().String())
+	roots := x509.NewCertPool()
+	for name, c := range map[string]struct {
+		cert  tls.Certificate
+		roots *x509.CertPool
+		want  error
+	}{
+		"proven":            {certificate(t, roots, "127.0.0.1", time.Now().Add(time.Hour)), roots, nil},
+		"for another host":  {certificate(t, roots, "127.0.0.2", time.Now().Add(time.Hour)), roots, apierr.FailedPrecondition.Err()},
+		"expired":           {certificate(t, roots, "127.0.0.1", time.Now().Add(-time.Hour)), roots, apierr.FailedPrecondition.Err()},
+		"unknown authority": {certificate(t, x509.NewCertPool(), "127.0.0.1", time.Now().Add(time.Hour)), nil, apierr.FailedPrecondition.Err()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var served atomic.Int64
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				served.Add(1)
+				_, _ = w.Write([]byte(okBody))
+			}))
+			srv.Config.ErrorLog = discardLog
+			srv.TLS = &tls.Config{Certificates: []tls.Certificate{c.cert}, MinVersion: tls.VersionTLS12}
+			srv.StartTLS()
+			defer srv.Close()
+			proxy, err := faultproxy.Listen(srv.Listener.Addr().String())
+			require.NoError(t, err)
+			defer func() { require.NoError(t, proxy.Close()) }()
+			rt := transport.NewRoundTripper()
+			defer rt.CloseIdleConnections()
+			rt.TLSClientConfig = &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12}
+			client := newClient(rt, func(cfg *transport.Config) { cfg.BaseURL = "https://" + proxy.Addr() })
+			_, err = get(t.Context(), client)
+			require.ErrorIs(t, err, c.want)
+			require.Equal(t, 1, proxy.Accepted())
+			require.EqualValues(t, map[bool]int{true: 1}[c.want == nil], served.Load())
+		})
+	}
+}
+
+// certificate makes a certificate for one host that ends at end, and has roots
+// trust it.
+func certificate(t *testing.T, roots *x509.CertPool, host string, end time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, proxy.Close()) }()
-	rt := transport.NewRoundTripper()
-	defer rt.CloseIdleConnections()
-	c := newClient(rt, func(cfg *transport.Config) { cfg.BaseURL = "https://" + proxy.Addr() })
-	_, err = get(t.Context(), c)
-	require.ErrorIs(t, err, apierr.FailedPrecondition.Err())
-	require.Equal(t, 1, proxy.Accepted())
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.ParseIP(host)},
+		NotBefore: end.Add(-24 * time.Hour), NotAfter: end,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func TestConnectionsAreKept(t *testing.T) {

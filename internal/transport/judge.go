@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/wire"
@@ -28,9 +30,11 @@ func (k *call) judge(resp *http.Response, err error) verdict {
 		switch {
 		case permanent(err):
 			return verdict{}
+		case !k.sent() && k.direct != nil:
+			return verdict{} // the other route is there
 		case !k.sent():
 			return verdict{costTransient, "not sent"}
-		case k.repeatable:
+		case k.repeatable || k.insured():
 			return verdict{costTransient, "answer lost"}
 		}
 		return verdict{}
@@ -43,11 +47,30 @@ func (k *call) judge(resp *http.Response, err error) verdict {
 		return verdict{costTransient, reason}
 	case http.StatusRequestTimeout, http.StatusTooEarly,
 		http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		if k.repeatable {
+		if k.repeatable || k.insured() {
 			return verdict{costTransient, reason}
 		}
 	}
 	return verdict{}
+}
+
+// insuranceWait bounds how long a call whose answer was lost waits to learn
+// whether it may be repeated.
+const insuranceWait = 10 * time.Second
+
+// insured reports whether the call may be repeated though the server may have
+// performed it, since that takes equal keys for one call.
+func (k *call) insured() bool {
+	if k.insurance == "" || k.attempt >= k.client.cfg.Attempts {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(k.ctx, insuranceWait)
+	defer cancel()
+	if k.client.Can(ctx, k.insurance) != nil {
+		return false // the lost answer is what to tell of
+	}
+	k.unsure = true
+	return true
 }
 
 // hopeless reports whether the answer that looked worth repeating says that
@@ -79,7 +102,7 @@ func untrusted(err error) bool {
 		invalid      x509.CertificateInvalidError
 		roots        x509.SystemRootsError
 	)
-	return errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
+	return errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &verification) || errors.As(err, &record) || errors.As(err, &alert) ||
 		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &roots)
 }
 

@@ -37,11 +37,14 @@ func (k *call) receive(resp *http.Response) error {
 		return nil
 	}
 	defer func() { _ = resp.Body.Close() }() // the reading told all there is to tell
-	if resp.StatusCode != http.StatusOK {
+	if !k.succeeded(resp.StatusCode) {
 		hurry := time.AfterFunc(failureWait, k.end)
 		defer hurry.Stop()
-		k.body, _ = readAtMost(resp, FailureLimit) // half of it is better than nothing
-		k.read = true
+		body, err := readAtMost(resp, FailureLimit)
+		if err != nil && k.clock.Err() == nil && (k.repeatable || k.insurance != "") {
+			return err // the status alone does not say which failure it is, and asking again does
+		}
+		k.body, k.read = body, true // half of it is better than nothing
 		return nil
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {

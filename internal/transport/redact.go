@@ -17,6 +17,10 @@ const (
 	targetLimit = 256
 	// encodingLimit is for the name of an encoding, in bytes.
 	encodingLimit = 32
+	// missingLimit is for the layers of isolation that are missing, and
+	// layerLimit for the name of one, in bytes.
+	missingLimit = 32
+	layerLimit   = 64
 	// idLimit is for a request id, in bytes.
 	idLimit = 128
 	// redactLimit is how much is searched for secrets; the rest is not shown.
@@ -35,8 +39,12 @@ var secrets = []struct {
 	{regexp.MustCompile(`(//)[^/\s@"]+(@)`), "${1}" + redacted + "${2}"},
 }
 
-// redact replaces what looks like a secret, and the API key wherever it is.
+// redact replaces what looks like a secret, and the API key and the session's
+// token wherever they are.
 func (c *Client) redact(s string) string {
+	if c.direct != nil {
+		s = strings.ReplaceAll(s, c.direct.token, redacted)
+	}
 	if c.cfg.APIKey != "" {
 		s = strings.ReplaceAll(s, c.cfg.APIKey, redacted)
 	}

@@ -16,11 +16,14 @@ type Envelope struct {
 	Code           string          `json:"code"`
 	Message        string          `json:"message"`
 	HTTPStatusCode int             `json:"httpStatusCode"`
-	Hint           string          `json:"hint,omitempty"` // ours
+	Hint           string          `json:"hint,omitempty"`    // ours
+	Missing        []string        `json:"missing,omitempty"` // ours: layers of isolation, see [apierr.Error]
 	Data           json.RawMessage `json:"data,omitempty"`
 
 	// Lists only.
 	Page
+
+	Holes []Hole `json:"-"` // of what was sealed
 }
 
 // Page is what a list says of its pages.
@@ -42,6 +45,9 @@ func Seal[Resp any](e *Envelope, resp *Resp) error {
 		return fmt.Errorf("wire: encode %T: %w", *resp, err)
 	}
 	e.Data = data
+	if h, ok := any(resp).(holed); ok {
+		e.Holes = h.holes()
+	}
 	if p, ok := any(resp).(paged); ok {
 		e.Page = *p.page()
 	}

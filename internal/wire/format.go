@@ -39,8 +39,12 @@ func formatError(field string, err error) error {
 	}
 	e := &FormatError{Field: field, Fault: "invalid JSON: " + err.Error()}
 	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		e.Fault = wanted(mismatch.Type)
+	var own *FormatError
+	switch {
+	case errors.As(err, &own):
+		e.Field, e.Fault = strings.Trim(field+"."+own.Field, "."), own.Fault
+	case errors.As(err, &mismatch):
+		e.Fault = "want " + wanted(mismatch.Type)
 		if path := strings.TrimPrefix(mismatch.Field, embedded+"."); path != "" {
 			e.Field = strings.TrimPrefix(field+"."+path, ".")
 		}
@@ -49,24 +53,6 @@ func formatError(field string, err error) error {
 		e.Field = strings.ToValidUTF8(e.Field[:maxFieldEcho], "") + "…"
 	}
 	return e
-}
-
-// wanted says what a value of t is in JSON.
-func wanted(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "want a string"
-	case reflect.Bool:
-		return "want true or false"
-	case reflect.Int, reflect.Int64:
-		return "want an integer"
-	case reflect.Slice:
-		return "want an array"
-	case reflect.Map, reflect.Struct:
-		return "want an object"
-	default:
-		return "want another type"
-	}
 }
 
 // Clients in languages without integers of their own send 300.0 for 300.
@@ -114,10 +100,12 @@ func (r *CreateSessionRequest) UnmarshalJSON(b []byte) error {
 	type plain CreateSessionRequest
 	v := struct {
 		*plain
-		Timeout roundedUp `json:"timeout"`
+		Timeout    roundedUp  `json:"timeout"`
+		LifetimeMS *roundedUp `json:"lifetimeMs"`
 	}{plain: (*plain)(r)}
 	err := json.Unmarshal(b, &v)
 	r.Timeout = int(max(-1, min(v.Timeout, math.MaxInt32))) // beyond either all is refused alike
+	r.LifetimeMS = (*int64)(v.LifetimeMS)
 	return err
 }
 

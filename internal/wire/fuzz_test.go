@@ -42,20 +42,31 @@ func FuzzReadRequest(f *testing.F) {
 	f.Add("imageId=host&sdkStats=%7B%7D", `{"labels":"{\"a\":\"b\"}","timeout":300}`)
 	f.Add("autoGenSession=false", `{"sessionId":"s","name":"shell","args":"{}"}`)
 	f.Add("sessionId=s&Labels=%7B%22k%22%3A+%22v%22%7D", "")
+	f.Add("", `{"args":{"a":[1]},"server":"s","requestId":"r","tool":"shell","token":"t"}`)
 	f.Add("maxResults=10&labels=%7B%7D&nextToken=t", "")
 	f.Add("sessionId=s&port=30100&protocolType=https", "{}")
+	f.Add("imageId=host", `{"lifetimeMs":1.5,"limits":{"memoryBytes":1e6,"milliCpu":500}}`)
+	f.Add("labels=%7B%7D&labelSelector=a&maxResults=1", `{"sessionId":"s","lifetimeMs":60000}`)
+	f.Add("sessionId=s&contextTypes=%5B%22file_transfer%22%5D", "{}")
+	f.Add("sessionId=s&contextId=c&path=%2Ftmp&mode=download", "{}")
 	f.Fuzz(func(t *testing.T, query, body string) {
 		rereads(t, wire.CreateSession, query, body)
 		rereads(t, wire.CallTool, query, body)
+		rereads(t, wire.DirectCall, query, body)
 		rereads(t, wire.SetLabels, query, body)
 		rereads(t, wire.ListSessions, query, body)
 		rereads(t, wire.GetLink, query, body)
+		rereads(t, wire.ExtendSession, query, body)
+		rereads(t, wire.ListRecords, query, body)
+		rereads(t, wire.LoadContext, query, body)
+		rereads(t, wire.SyncContext, query, body)
 	})
 }
 
 func FuzzOpen(f *testing.F) {
 	f.Add(`{"success":true,"data":{"sessionId":"s","toolList":"[{\"name\":\"x\"}]"}}`)
 	f.Add(`{"success":true,"data":[{"sessionId":"s"}],"count":1,"nextToken":"t"}`)
+	f.Add(`{"success":true,"data":[{"sessionId":"s","createdAt":"2030-01-02T03:04:05Z","usage":{"cpuUs":1}}]}`)
 	f.Add(`{"data":"{\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}"}`)
 	f.Fuzz(func(_ *testing.T, text string) {
 		var env wire.Envelope
@@ -64,6 +75,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		_, _ = wire.Open[wire.GetSessionResponse](&env)
 		_, _ = wire.Open[wire.ListSessionsResponse](&env)
+		_, _ = wire.Open[wire.ListRecordsResponse](&env)
+		_, _ = wire.Open[wire.SessionInfoResponse](&env)
+		_, _ = wire.Open[wire.CapabilitiesResponse](&env)
 		_, _ = wire.Open[wire.ListToolsResponse](&env)
 		_, _ = wire.Open[wire.GetLabelsResponse](&env)
 		if call, err := wire.Open[wire.CallToolResponse](&env); err == nil {
@@ -150,4 +164,26 @@ func depth(v any) int {
 		}
 	}
 	return deepest + 1
+}
+
+func FuzzDirectResult(f *testing.F) {
+	f.Add(`{"code":200,"data":{"requestId":"r","result":{"isError":false,"content":[{"type":"text","text":"a"}]}}}`)
+	f.Add(`{"data":"{\"result\":{\"content\":[\"a\",{\"blob\":\"YQ==\"}]}}"}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		resp, _, err := wire.DirectResult([]byte(body))
+		if resp == nil {
+			return
+		}
+		require.NoError(t, err)
+		for _, c := range resp.Content {
+			require.NotEmpty(t, c.Type)
+		}
+		// Told again it is the same.
+		again, err := json.Marshal(wire.DirectCallResponse{Data: wire.DirectCallData{Result: resp}})
+		require.NoError(t, err)
+		second, _, err := wire.DirectResult(again)
+		require.NoError(t, err)
+		require.Equal(t, resp.Text(), second.Text())
+		require.Equal(t, resp.IsError, second.IsError)
+	})
 }

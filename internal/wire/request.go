@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,9 +13,22 @@ import (
 	"strings"
 )
 
-// BodyLimit is how many bytes of a request's body the server reads. AGB's
-// largest is a chunk of a file of 51,200 four-byte characters, escaped twice.
+// BodyLimit is how many bytes of a request's body the client sends and the
+// server reads. AGB's largest is a chunk of a file of 51,200 four-byte
+// characters, escaped twice.
 const BodyLimit = 4 << 20
+
+// ErrTooLong is the error of a request that has more than [BodyLimit].
+var ErrTooLong = errors.New("the request is too long")
+
+// CheckBody returns an error that matches [ErrTooLong] when a body of so many
+// bytes is more than the server reads.
+func CheckBody(size int) error {
+	if size <= BodyLimit {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLong, size, BodyLimit)
+}
 
 // BodyDepth is how deep a request's body may nest.
 const BodyDepth = 64
@@ -26,7 +40,8 @@ func (o Op[Req, Resp]) Method() string {
 }
 
 // NewRequest returns the parts of an HTTP request that asks for req: method,
-// path with query, and body, nil for a GET.
+// path with query, and body, nil for a GET. A body of more than [BodyLimit] is
+// an error that matches [ErrTooLong].
 func (o Op[Req, Resp]) NewRequest(req Req) (method, target string, body []byte, err error) {
 	method, target, _ = strings.Cut(o.Pattern, " ")
 	q := url.Values{}
@@ -46,6 +61,9 @@ func (o Op[Req, Resp]) NewRequest(req Req) (method, target string, body []byte, 
 		return method, target, nil, nil
 	}
 	body, err = marshal(req)
+	if err == nil {
+		err = CheckBody(len(body))
+	}
 	if err != nil {
 		return "", "", nil, fmt.Errorf("wire: %s: body: %w", o.Name, err)
 	}

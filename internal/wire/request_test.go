@@ -60,13 +60,19 @@ func read(t *testing.T, body string) error {
 }
 
 func TestBodyBounds(t *testing.T) {
+	const frame = `{"sessionId":""}`
 	body := func(size int) string {
-		const frame = `{"sessionId":""}`
 		return `{"sessionId":"` + strings.Repeat("x", size-len(frame)) + `"}`
 	}
 	require.NoError(t, read(t, body(wire.BodyLimit)))
 	var tooLarge *http.MaxBytesError
 	require.ErrorAs(t, read(t, body(wire.BodyLimit+1)), &tooLarge)
+	write := func(size int) error {
+		_, _, _, err := wire.DeleteSession.NewRequest(wire.SessionRequest{SessionID: strings.Repeat("x", size-len(frame))})
+		return err
+	}
+	require.NoError(t, write(wire.BodyLimit))
+	require.ErrorIs(t, write(wire.BodyLimit+1), wire.ErrTooLong)
 
 	nested := func(depth int) string {
 		return `{"x":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + `}`

@@ -7,7 +7,7 @@ import (
 
 // Operations on sessions.
 var (
-	CreateSession = Op[CreateSessionRequest, CreateSessionResponse]{Name: "CreateSession", Pattern: "POST /mcp/createSession"}
+	CreateSession = Op[CreateSessionRequest, CreateSessionResponse]{Name: "CreateSession", Pattern: "POST /mcp/createSession", Keyed: CreateKey}
 	GetSession    = Op[SessionRequest, GetSessionResponse]{Name: "GetSession", Pattern: "POST /mcp/getSession", Repeatable: true}
 	// SessionStatus does not count as activity.
 	SessionStatus  = Op[SessionRequest, SessionStatusResponse]{Name: "SessionStatus", Pattern: "POST /mcp/getSessionInfo", Repeatable: true}
@@ -25,10 +25,10 @@ var (
 
 // Statuses of a session.
 const (
-	StatusRunning  = "RUNNING"
-	StatusFinish   = "FINISH"
-	StatusDeleting = "DELETING"
-	StatusDeleted  = "DELETED"
+	StatusRunning = "RUNNING"
+	StatusPaused  = "PAUSED" // ours
+	StatusFinish  = "FINISH"
+	StatusDeleted = "DELETED"
 )
 
 // Empty is a request or response with nothing in it.
@@ -53,6 +53,10 @@ type CreateSessionRequest struct {
 	Timeout int                          `json:"timeout,omitempty"` // idle release, seconds
 	// Contexts are mounts of persistent storage.
 	Contexts []ContextMount `json:"persistenceDataList,omitempty"`
+
+	// Ours. Absent they are left to the server.
+	LifetimeMS *int64  `json:"lifetimeMs,omitempty"` // of the session
+	Limits     *Limits `json:"limits,omitempty"`
 }
 
 // ContextMount mounts a context at a path of a session.
@@ -72,15 +76,15 @@ type Stats struct {
 
 // SessionHandle is what a server says of a session that it made or found.
 type SessionHandle struct {
-	SessionID     string                 `json:"sessionId,omitempty"`
-	AppInstanceID string                 `json:"appInstanceId,omitempty"`
-	ResourceID    string                 `json:"resourceId,omitempty"`
-	ResourceURL   string                 `json:"resourceUrl,omitempty"`
-	LinkURL       string                 `json:"linkUrl,omitempty"`
-	WSURL         string                 `json:"wsUrl,omitempty"`
-	Token         string                 `json:"token,omitempty"`
-	ToolList      *JSONText[[]ToolEntry] `json:"toolList,omitempty"`
-	ImageID       string                 `json:"imageId,omitempty"` // ours
+	SessionID     string   `json:"sessionId,omitempty"`
+	AppInstanceID string   `json:"appInstanceId,omitempty"`
+	ResourceID    string   `json:"resourceId,omitempty"`
+	ResourceURL   string   `json:"resourceUrl,omitempty"`
+	LinkURL       string   `json:"linkUrl,omitempty"`
+	WSURL         string   `json:"wsUrl,omitempty"`
+	Token         string   `json:"token,omitempty"`
+	ToolList      ToolList `json:"toolList,omitempty"`
+	ImageID       string   `json:"imageId,omitempty"` // ours
 }
 
 // CreateSessionResponse describes the new session, or says in ErrMsg why there
@@ -164,12 +168,28 @@ type SessionInfoResponse struct {
 	IsError     bool     `json:"isError,omitempty"`
 	ErrMsg      string   `json:"errMsg,omitempty"`
 
-	// Ours. Times are absent when there is no such end.
-	ImageID       string     `json:"imageId,omitempty"`
-	Runtime       string     `json:"runtime,omitempty"`       // what kind of sandbox it is
-	IdleTimeout   int        `json:"idleTimeout,omitempty"`   // seconds
-	ExpiresAt     *time.Time `json:"expiresAt,omitempty"`     // end of the whole life
+	// Ours.
+	ImageID     string     `json:"imageId,omitempty"`
+	Runtime     string     `json:"runtime,omitempty"` // what kind of sandbox it is
+	Status      string     `json:"status,omitempty"`
+	CreatedAt   *time.Time `json:"createdAt,omitempty"`
+	IdleTimeout int        `json:"idleTimeout,omitempty"` // seconds
+	Ends
+	Limits    *Limits `json:"limits,omitempty"` // in force
+	Isolation []Layer `json:"isolation,omitempty"`
+}
+
+// Ends are the times at which a session ends, absent when there is no such end.
+type Ends struct {
+	ExpiresAt     *time.Time `json:"expiresAt,omitempty"`     // of the whole life
 	IdleExpiresAt *time.Time `json:"idleExpiresAt,omitempty"` // if nothing happens until then
+}
+
+// Layer is a layer of a session's isolation, or a limit that is enforced.
+type Layer struct {
+	Name   string `json:"name"`
+	Active bool   `json:"active"` // verified to be
+	Detail string `json:"detail,omitempty"`
 }
 
 // Desktop is the streaming access of sessions that have a screen.

@@ -39,7 +39,10 @@ func TestToolsRoundTrip(t *testing.T) {
 
 	require.False(t, survives(t, wire.Shell, wire.ShellResult{Stdout: odd, Stderr: odd, StdoutBytes: []byte{0xff}}).IsError)
 	require.True(t, survives(t, wire.Shell, wire.ShellResult{ExitCode: 1, ErrorCode: &one, TraceID: odd}).IsError)
-	require.True(t, survives(t, wire.Shell, wire.ShellResult{TimedOut: true, DurationUS: 5, StdoutDropped: 1, StderrDropped: 2}).IsError)
+	require.True(t, survives(t, wire.Shell, wire.ShellResult{TimedOut: true, StdoutDropped: 1, StderrDropped: 2}).IsError)
+	require.True(t, survives(t, wire.Shell, wire.ShellResult{
+		CPULimited: true, OOMKilled: true, ExecUsage: wire.ExecUsage{DurationUS: 5, CPUTimeUS: 6, MaxRSS: 7},
+	}).IsError)
 	code := wire.RunCodeResult{
 		Results: []wire.JSONText[wire.CodeItem]{{V: wire.CodeItem{"text/plain": odd, wire.ItemMain: true}}},
 		Stdout:  []string{odd}, Stderr: []string{}, ExecutionError: odd, Error: &wire.CodeError{Name: odd, Value: odd, Traceback: odd},

@@ -8,6 +8,9 @@ func (t Tool[Args, Out]) structured() bool { return t.Format != nil && !t.Plain 
 // Encode returns out as the content of a tool's answer.
 func (t Tool[Args, Out]) Encode(out Out) (CallToolResponse, error) {
 	resp := CallToolResponse{IsError: t.Failed != nil && t.Failed(out)}
+	if h, ok := any(out).(holed); ok {
+		resp.Holes = h.holes()
+	}
 	text := ""
 	if t.Format != nil {
 		text = t.Format(out)

@@ -28,6 +28,8 @@ type CallToolResponse struct {
 	Structured json.RawMessage `json:"structuredContent,omitempty"`
 	ErrorCode  string          `json:"errorCode,omitempty"`
 	ErrorHint  string          `json:"errorHint,omitempty"`
+
+	Holes []Hole `json:"-"` // of what was encoded
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. AGB sends an object, or an

@@ -7,7 +7,7 @@ var (
 	Shell = Tool[ShellArgs, ShellResult]{
 		Name:        "shell",
 		Description: "Run a shell command in a fresh shell.",
-		Failed:      func(r ShellResult) bool { return r.ExitCode != 0 || r.TimedOut },
+		Failed:      func(r ShellResult) bool { return r.ExitCode != 0 || r.TimedOut || r.CPULimited },
 	}
 	RunCode = Tool[RunCodeArgs, RunCodeResult]{
 		Name:        "run_code",
@@ -27,7 +27,9 @@ type ShellArgs struct {
 	Dir       string            `json:"cwd,omitempty"`
 	Env       map[string]string `json:"envs,omitempty"`
 
-	Output string `json:"output,omitempty"` // ours: OutputBytes
+	// Ours.
+	Output       string `json:"output,omitempty"`         // OutputBytes
+	CPUTimeoutMS int64  `json:"cpu_timeout_ms,omitempty"` // of processor time; 0 means none
 }
 
 // OutputBytes asks [Shell] for the output as bytes alone, of which more fits
@@ -51,7 +53,20 @@ type ShellResult struct {
 	StdoutDropped int64  `json:"stdout_dropped,omitempty"`
 	StderrDropped int64  `json:"stderr_dropped,omitempty"`
 	TimedOut      bool   `json:"timed_out,omitempty"`
-	DurationUS    int64  `json:"duration_us,omitempty"`
+	CPULimited    bool   `json:"cpu_limited,omitempty"` // CPUTimeoutMS ended it
+	OOMKilled     bool   `json:"oom_killed,omitempty"`  // memory was used up while it ran
+	ExecUsage
+
+	Holes []Hole `json:"-"` // of what was encoded
+}
+
+func (r ShellResult) holes() []Hole { return r.Holes }
+
+// ExecUsage is what a command or code has used. It is ours.
+type ExecUsage struct {
+	DurationUS int64 `json:"duration_us,omitempty"`   // from start to end
+	CPUTimeUS  int64 `json:"cpu_time_us,omitempty"`   // of the processor, by it and what it waited for
+	MaxRSS     int64 `json:"max_rss_bytes,omitempty"` // of the largest of these processes
 }
 
 // RunCodeArgs are the arguments of [RunCode].
@@ -60,7 +75,12 @@ type RunCodeArgs struct {
 	Language string `json:"language"`
 	TimeoutS int64  `json:"timeout_s,omitempty"`
 
-	TimeoutMS int64 `json:"timeout_ms,omitempty"` // ours: wins over TimeoutS
+	// Ours.
+	TimeoutMS    int64   `json:"timeout_ms,omitempty"`     // wins over TimeoutS
+	CPUTimeoutMS int64   `json:"cpu_timeout_ms,omitempty"` // of processor time, in an interpreter of its own; 0 means none
+	ContextID    string  `json:"context_id,omitempty"`     // empty: the language's default
+	Fresh        bool    `json:"fresh,omitempty"`          // in an interpreter of its own
+	Stdin        *string `json:"stdin,omitempty"`          // null: end-of-file
 }
 
 // RunCodeResult is how the code ended.
@@ -82,7 +102,21 @@ type RunCodeResult struct {
 	StdoutDropped int64      `json:"stdout_dropped,omitempty"`
 	StderrDropped int64      `json:"stderr_dropped,omitempty"`
 	TimedOut      bool       `json:"timed_out,omitempty"`
+	CPULimited    bool       `json:"cpu_limited,omitempty"` // CPUTimeoutMS ended it
+	OOMKilled     bool       `json:"oom_killed,omitempty"`  // memory was used up while it ran
+	ExecUsage
+	ResultsDropped int    `json:"results_dropped,omitempty"` // that were too many or too large
+	Ended          bool   `json:"context_ended,omitempty"`   // the interpreter, and with it all state
+	Restarted      string `json:"context_restarted,omitempty"`
+	// Output since the run before of what earlier ones have left behind.
+	LateStdout  string `json:"late_stdout,omitempty"`
+	LateStderr  string `json:"late_stderr,omitempty"`
+	LateDropped int64  `json:"late_dropped,omitempty"` // bytes
+
+	Holes []Hole `json:"-"` // of what was encoded
 }
+
+func (r RunCodeResult) holes() []Hole { return r.Holes }
 
 // SetExecution sets the count and the time in both spellings.
 func (r *RunCodeResult) SetExecution(count int, d time.Duration) {
@@ -98,6 +132,7 @@ type CodeItem map[string]any
 const (
 	ItemMain      = "isMainResult"
 	ItemMainSnake = "is_main_result"
+	ItemTruncated = "isTruncated" // ours: whether a representation is cut or left out
 )
 
 // CodeError is the error that ended code.

@@ -37,6 +37,13 @@ type Op[Req, Resp any] struct {
 	// once, so that the client may send it again when it cannot know whether
 	// the server has seen it.
 	Repeatable bool
+	// Ours marks an operation that AGB's service does not have: a client asks
+	// for it only where [Capabilities] lists its name.
+	Ours bool
+	// Keyed, when not empty, is the name in [Capabilities] of servers that
+	// perform the operation once for each idempotency key, however often they
+	// are asked, so that with them it is as good as repeatable.
+	Keyed string
 }
 
 // A Tool is something a session can do, asked for through [CallTool].

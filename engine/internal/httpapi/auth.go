@@ -46,8 +46,13 @@ func errTooManyKeys() error {
 	return apierr.Errorf(apierr.ResourceExhausted, "the API key is wrong, as were too many before it")
 }
 
+// errWebPage is the answer to requests of web pages, which have no business here.
+func errWebPage() error {
+	return apierr.Errorf(apierr.PermissionDenied, "requests of web pages, which have an Origin header, are not answered")
+}
+
 // errUnauthorized is the one answer to all other requests without a right key.
 func errUnauthorized() error {
 	return apierr.Errorf(apierr.Unauthenticated, "the API key is missing or wrong").
-		WithHint("send one header \"Authorization: Bearer <API key>\"")
+		WithHint("send the API key in one header Authorization, after the word Bearer")
 }

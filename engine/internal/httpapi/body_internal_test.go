@@ -63,6 +63,7 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 		"unsupported path": {handler, "/browser/init", right, http.StatusNotImplemented},
 		"wrong method":     {handler, "/sdk/ListSession", right, http.StatusMethodNotAllowed},
 		"encoded":          {handler, "/mcp", right + "Content-Encoding: gzip\r\n", http.StatusUnsupportedMediaType},
+		"unknown transfer": {handler, "/transfer/0123", "", http.StatusForbidden},
 		"unknown link":     {handler, "/link/0123/", "", http.StatusNotFound},
 		"right":            {handler, "/mcp", right, http.StatusRequestTimeout},
 	} {
@@ -127,5 +128,29 @@ func TestWebPagesAreRefused(t *testing.T) {
 		handler.ServeHTTP(rec, r)
 		require.Equal(t, want, rec.Code, origin)
 		require.Empty(t, rec.Header().Get("Access-Control-Allow-Origin"))
+	}
+}
+
+// A page whose name has come to mean this machine has no key, and cannot hide
+// where it is from when it sends something.
+func TestReboundPagesAreRefused(t *testing.T) {
+	handler := New(Config{Engine: fakeEngine{}, Logger: quiet}).Handler(NewKeyring([]string{"right"}).Authorize)
+	for name, c := range map[string]struct {
+		method, target string
+		headers        map[string]string
+		want           int
+	}{
+		"gets":           {http.MethodGet, "/sdk/ListSession", nil, http.StatusUnauthorized},
+		"gets, cookies":  {http.MethodGet, "/sdk/ListSession", map[string]string{"Cookie": "key=right"}, http.StatusUnauthorized},
+		"posts":          {http.MethodPost, "/mcp", map[string]string{"Content-Type": "text/plain", "Origin": "http://evil.example"}, http.StatusForbidden},
+		"posts, allowed": {http.MethodPost, "/mcp", map[string]string{"Content-Type": "text/plain", "Origin": "http://evil.example", "Authorization": "Bearer right"}, http.StatusForbidden},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c.method, "http://evil.example"+c.target, strings.NewReader("{}"))
+		for h, v := range c.headers {
+			r.Header.Set(h, v)
+		}
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, r)
+		require.Equal(t, c.want, rec.Code, name)
 	}
 }

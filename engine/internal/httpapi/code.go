@@ -11,41 +11,108 @@ import (
 	"github.com/agb-go/sdk/internal/wire"
 )
 
+// addCode serves all of code but the tool.
+func (a *API) addCode() {
+	a.beyond = append(a.beyond, wire.CodeCPUTimeout, wire.CodeFresh, wire.CodeStdin, wire.CodeResults, wire.CodeFunctions)
+	handleStream(a, wire.StreamCode, func(r wire.StreamCodeRequest) string { return r.SessionID }, streamCode)
+	handle(a, wire.OpenContext, a.openContext)
+	handle(a, wire.ListContexts, a.listContexts)
+	handle(a, wire.RestartContext, a.restartContext)
+	handle(a, wire.InterruptContext, a.interruptContext)
+	handle(a, wire.CloseContext, a.closeContext)
+	handle(a, wire.ListLanguages, a.listLanguages)
+}
+
+// turnWait is how long a run of the tool waits for its turn: its client waits
+// for the answer for a minute longer than the code may take.
+const turnWait = 30 * time.Second
+
 // runCode runs code to its end.
 func runCode(ctx context.Context, ws *Workspace, args wire.RunCodeArgs) (wire.RunCodeResult, error) {
-	if err := need(wire.RunCode.Name, "language", args.Language); err != nil {
-		return wire.RunCodeResult{}, err
-	}
-	timeout, err := timeoutOf("timeout_s", args.TimeoutS, time.Second)
-	if args.TimeoutMS != 0 {
-		timeout, err = timeoutOf("timeout_ms", args.TimeoutMS, time.Millisecond)
-	}
+	language, opts, err := codeOptions(args)
 	if err != nil {
 		return wire.RunCodeResult{}, err
 	}
-	language, ok := kernel.Lookup(args.Language)
+	kept := ws.newKeeper(ctx, keptText)
+	opts.Stdout, opts.Stderr, opts.Reserve, opts.Wait = &kept.stdout, &kept.stderr, kept.reserve, turnWait
+	res, oom, err := ws.execute(ctx, language, args, opts)
+	if err != nil {
+		return wire.RunCodeResult{}, err
+	}
+	r := codeResult(res, kept.stdout.pieces, kept.stderr.pieces)
+	r.OOMKilled = oom
+	r.StdoutDropped += kept.stdout.dropped
+	r.StderrDropped += kept.stderr.dropped
+	return r, nil
+}
+
+// codeOptions checks what a client gave.
+func codeOptions(args wire.RunCodeArgs) (language kernel.Language, opts kernel.Options, err error) {
+	if err := need(wire.RunCode.Name, "language", args.Language); err != nil {
+		return language, opts, err
+	}
+	opts.Timeout, err = timeoutOf("timeout_s", args.TimeoutS, time.Second)
+	if args.TimeoutMS != 0 {
+		opts.Timeout, err = timeoutOf("timeout_ms", args.TimeoutMS, time.Millisecond)
+	}
+	if err != nil {
+		return language, opts, err
+	}
+	if opts.CPULimit, err = cpuTimeoutOf(args.CPUTimeoutMS); err != nil {
+		return language, opts, err
+	}
+	if args.Stdin != nil {
+		opts.Stdin = []byte(*args.Stdin)
+	}
+	language, err = languageOf(args.Language)
+	return language, opts, err
+}
+
+func languageOf(name string) (kernel.Language, error) {
+	language, ok := kernel.Lookup(name)
 	if !ok {
-		return wire.RunCodeResult{}, apierr.Errorf(apierr.InvalidArgument, "run_code: invalid language %q", args.Language).
+		return language, apierr.Errorf(apierr.InvalidArgument, "invalid language %q", name).
 			WithHint("use one of %s", strings.Join(kernel.Names(), ", "))
 	}
-	res, err := kernel.New(ws.Guest, language).Run(ctx, args.Code, timeout)
+	return language, nil
+}
+
+// execute runs code, and reports whether memory was used up meanwhile.
+func (ws *Workspace) execute(ctx context.Context, language kernel.Language, args wire.RunCodeArgs, opts kernel.Options) (*kernel.Result, bool, error) {
+	c, err := ws.contextOf(args, language)
 	if err != nil {
-		return wire.RunCodeResult{}, err
+		return nil, false, err
 	}
-	return codeResult(res, ws.nextExecution()), nil
+	killed := ws.kills.now()
+	opts.OutOfMemory = func() bool { return ws.kills.since(killed) }
+	var res *kernel.Result
+	if c != nil {
+		res, err = c.Run(ctx, args.Code, opts)
+	} else {
+		res, err = kernel.Once(ctx, ws.Guest, language, args.Code, opts)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return res, ws.kills.since(killed), nil
 }
 
 // codeResult returns res as it travels. An error is told in three places,
 // because each of AGB's clients looks in another.
-func codeResult(res *kernel.Result, count int) wire.RunCodeResult {
+func codeResult(res *kernel.Result, all, allErr pieces) wire.RunCodeResult {
 	items, cost := codeItems(res.Items)
-	out, errOut := fitOutputs(res.Stdout, res.Stderr, outputBudget-cost-errorCost(res.Error))
+	out, errOut := fitOutputs(all, allErr, outputBudget-cost-errorCost(res.Error))
+	var h holes
 	r := wire.RunCodeResult{
-		Results: items, Stdout: lines(out), Stderr: lines(errOut), TimedOut: res.TimedOut,
-		StdoutDropped: res.StdoutDropped + int64(len(res.Stdout)-len(out)),
-		StderrDropped: res.StderrDropped + int64(len(res.Stderr)-len(errOut)),
+		Results: items, Stdout: h.lines(out), Stderr: h.lines(errOut),
+		TimedOut: res.Exit.TimedOut, CPULimited: res.Exit.CPULimited, ExecUsage: execUsage(res.Exit),
+		StdoutDropped:  res.Exit.StdoutDropped + int64(all.size()-out.size()),
+		StderrDropped:  res.Exit.StderrDropped + int64(allErr.size()-errOut.size()),
+		ResultsDropped: res.ItemsDropped, Ended: res.Ended, Restarted: res.Restarted,
+		LateStdout: string(res.Late.Stdout), LateStderr: string(res.Late.Stderr), LateDropped: res.Late.Dropped,
 	}
-	r.SetExecution(count, res.Duration)
+	r.Holes = h.list
+	r.SetExecution(res.Runs, res.Exit.Duration)
 	if e := res.Error; e != nil {
 		r.Error = &wire.CodeError{Name: e.Name, Value: e.Value, Traceback: e.Traceback}
 		r.ExecutionError = e.Text()
@@ -76,15 +143,13 @@ const itemBudget = 8 << 20
 func codeItems(items []kernel.Item) ([]wire.JSONText[wire.CodeItem], int) {
 	texts, total := []wire.JSONText[wire.CodeItem]{}, 0
 	for _, item := range items {
-		ci := wire.CodeItem{wire.ItemMain: item.Main}
-		for mime, v := range item.Data {
-			ci[mime] = v
-		}
-		text := wire.JSONText[wire.CodeItem]{V: ci}
+		text := wire.JSONText[wire.CodeItem]{V: codeItem(item)}
 		b, err := text.MarshalText()
 		cost := nestedCost(b)
 		if err != nil || total+cost > itemBudget {
-			text.V = wire.CodeItem{wire.ItemMain: item.Main, "text/plain": fmt.Sprintf("[result of %d bytes left out]", len(b))}
+			text.V = wire.CodeItem{
+				wire.ItemMain: item.Main, wire.ItemTruncated: true, "text/plain": fmt.Sprintf("[result of %d bytes left out]", len(b)),
+			}
 			cost = 0
 		}
 		total += cost
@@ -93,10 +158,22 @@ func codeItems(items []kernel.Item) ([]wire.JSONText[wire.CodeItem], int) {
 	return texts, total
 }
 
+// codeItem returns a result as it travels.
+func codeItem(item kernel.Item) wire.CodeItem {
+	ci := wire.CodeItem{wire.ItemMain: item.Main}
+	if item.Truncated {
+		ci[wire.ItemTruncated] = true
+	}
+	for mime, v := range item.Data {
+		ci[mime] = v
+	}
+	return ci
+}
+
 // lines returns output as the one text that it is; none when there is none.
-func lines(b []byte) []string {
-	if len(b) == 0 {
+func (h *holes) lines(p pieces) []string {
+	if p.size() == 0 {
 		return []string{}
 	}
-	return []string{replaceInvalid(b)}
+	return []string{h.text(p)}
 }

@@ -29,8 +29,16 @@ func asTool(err error) error {
 	if errors.Is(err, guest.ErrBusy) {
 		return toolFault{apierr.Errorf(apierr.ResourceExhausted, "too many calls at once in this session")}
 	}
-	if errors.Is(err, kernel.ErrCodeTooLong) {
+	switch {
+	case errors.Is(err, kernel.ErrCodeTooLong):
 		return toolFault{apierr.Errorf(apierr.InvalidArgument, "invalid arguments: code: more than %d bytes", kernel.CodeLimit)}
+	case errors.Is(err, kernel.ErrStdinTooLong):
+		return toolFault{apierr.Errorf(apierr.InvalidArgument, "invalid arguments: stdin: more than %d bytes", kernel.StdinLimit)}
+	case errors.Is(err, kernel.ErrBusy):
+		return toolFault{apierr.Errorf(apierr.ResourceExhausted, "another run is under way in this context, and this one was not begun").
+			WithHint("runs of one context take turns: make another context, or run it fresh; a run whose output is streamed waits for as long as it takes")}
+	case errors.Is(err, kernel.ErrClosed), errors.Is(err, kernel.ErrRestarted):
+		return toolFault{apierr.Errorf(apierr.FailedPrecondition, "%w while the code ran", err)}
 	}
 	var missing *kernel.MissingError
 	if errors.As(err, &missing) {
@@ -50,6 +58,16 @@ func toolError(err error) *apierr.Error {
 		return f.fault
 	}
 	return nil
+}
+
+// fromInside returns err, of an operation on a session, as a caller's.
+func fromInside(err error) error {
+	if err != nil {
+		if fault := toolError(asTool(err)); fault != nil {
+			return fault
+		}
+	}
+	return err
 }
 
 // kinds says what each kind of failure inside a sandbox is to a caller, and
@@ -79,6 +97,9 @@ var kinds = map[guest.Kind]struct {
 	guest.ArgsTooLong:     {apierr.InvalidArgument, "too long"},
 	guest.Refused:         {apierr.Unavailable, "connection refused"},
 	guest.Unsupported:     {apierr.Unsupported, "unsupported"},
+	guest.NoProcess:       {apierr.ResourceExhausted, "no more processes"},
+	guest.FileTooLarge:    {apierr.ResourceExhausted, "file too large"},
+	guest.Mismatch:        {apierr.FailedPrecondition, "not as expected"},
 }
 
 // fromGuest returns a failure inside the sandbox, worded text, as a caller's.
@@ -91,7 +112,14 @@ func fromGuest(e *guest.Error, text string) *apierr.Error {
 	if !strings.Contains(strings.ToLower(text), k.words) {
 		text = k.words + ": " + text
 	}
-	return &apierr.Error{Code: k.code, Message: text, Cause: e}
+	return &apierr.Error{Code: k.code, Message: text, Hint: hints[e.Kind], Cause: e}
+}
+
+// hints say what limit of a session was reached.
+var hints = map[guest.Kind]string{
+	guest.NoSpace:      "the session's limit of disk space, or of files, is reached: remove something, or create sessions with a higher limit",
+	guest.NoProcess:    "the session's limit of processes is reached: end some that run in the background, or create sessions with a higher limit",
+	guest.FileTooLarge: "the session's limit of a file's size is reached: create sessions with a higher limit",
 }
 
 // need returns an error unless an argument is there.

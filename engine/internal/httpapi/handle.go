@@ -28,12 +28,17 @@ type fallible interface{ Fail(why string) }
 
 // handle serves op with fn: decode, call, encode.
 func handle[Req, Resp any](a *API, op wire.Op[Req, Resp], fn func(context.Context, caller, Req) (*Resp, error)) {
+	if op.Ours {
+		a.beyond = append(a.beyond, op.Name)
+	}
 	a.register(op.Pattern, func(w http.ResponseWriter, r *http.Request, by caller) {
 		start, id := time.Now(), requestID(r)
+		ctx, sent := answering(r.Context())
+		defer sent()
 		var resp *Resp
 		req, err := read(w, r, op)
 		if err == nil {
-			resp, err = fn(r.Context(), by, req)
+			resp, err = fn(ctx, by, req)
 		}
 		if err != nil {
 			resp = failed[Resp](err)
@@ -47,6 +52,13 @@ func handle[Req, Resp any](a *API, op wire.Op[Req, Resp], fn func(context.Contex
 		a.logCall(r.Context(), op.Name, env, time.Since(start), err)
 		write(w, env)
 	})
+}
+
+// answering returns a context of which answerKey is one that ends with sent, and
+// not when the client leaves: what it has not taken yet may still be read.
+func answering(ctx context.Context) (with context.Context, sent context.CancelFunc) {
+	answered, sent := context.WithCancel(context.Background())
+	return context.WithValue(ctx, answerKey{}, answered), sent
 }
 
 // failed returns the response that tells of err, nil when the envelope alone
@@ -69,9 +81,7 @@ func failed[Resp any](err error) *Resp {
 // read decodes a request, whose body then has all arrived.
 func read[Req, Resp any](w http.ResponseWriter, r *http.Request, op wire.Op[Req, Resp]) (Req, error) {
 	var none Req
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		err := apierr.Errorf(apierr.InvalidArgument, "a request in content encoding %q is not accepted", encoding)
-		err.HTTPStatus = http.StatusUnsupportedMediaType
+	if err := checkEncoding(r); err != nil {
 		return none, err
 	}
 	req, err := op.ReadRequest(w, r)
@@ -80,6 +90,17 @@ func read[Req, Resp any](w http.ResponseWriter, r *http.Request, op wire.Op[Req,
 		return req, nil
 	}
 	return none, unreadable(err)
+}
+
+// checkEncoding refuses a body that is compressed.
+func checkEncoding(r *http.Request) error {
+	encoding := r.Header.Get("Content-Encoding")
+	if encoding == "" || encoding == "identity" {
+		return nil
+	}
+	err := apierr.Errorf(apierr.InvalidArgument, "a request in content encoding %q is not accepted", encoding)
+	err.HTTPStatus = http.StatusUnsupportedMediaType
+	return err
 }
 
 // unreadable returns the answer to a request that could not be read.
@@ -109,7 +130,7 @@ func envelope(id string, err error) *wire.Envelope {
 		return env
 	}
 	e := apierr.From(err)
-	env.Success, env.Message, env.Hint = false, e.Message, e.Hint
+	env.Success, env.Message, env.Hint, env.Missing = false, e.Message, e.Hint, e.Missing
 	env.Code, env.HTTPStatusCode = wire.Fault(e.Code)
 	if e.HTTPStatus != 0 {
 		env.HTTPStatusCode = e.HTTPStatus
@@ -120,22 +141,33 @@ func envelope(id string, err error) *wire.Envelope {
 // fail answers with err.
 func fail(w http.ResponseWriter, id string, err error) { write(w, envelope(id, err)) }
 
-// write sends env. A client that has gone is not our concern.
+// write sends env.
 func write(w http.ResponseWriter, env *wire.Envelope) {
+	if h := w.Header(); passing(env) && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", retryAfter)
+	}
+	send(w, env.HTTPStatusCode, env.RequestID, env, env.Holes)
+}
+
+// send sends an answer, in which the holes are. A client that has gone is not
+// our concern.
+func send(w http.ResponseWriter, status int, id string, answer any, holes []wire.Hole) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set(wire.HeaderRequestID, env.RequestID)
-	if passing(env) && h.Get("Retry-After") == "" {
-		h.Set("Retry-After", retryAfter)
-	}
+	h.Set(wire.HeaderRequestID, id)
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(env) // an envelope has nothing in it that cannot be encoded
+	_ = enc.Encode(answer) // no answer has anything in it that cannot be encoded
+	if len(holes) > 0 {
+		w.WriteHeader(status)
+		fill(w, body.Bytes(), holes)
+		return
+	}
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	w.WriteHeader(env.HTTPStatusCode)
+	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 }
 
@@ -155,9 +187,11 @@ var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // requestID returns the id that the client gave its request, if it is one that
 // can go into logs and headers, else a new one.
-func requestID(r *http.Request) string {
-	if id := r.Header.Get(wire.HeaderRequestID); plainID.MatchString(id) {
-		return id
+func requestID(r *http.Request) string { return requestIDOf(r.Header.Get(wire.HeaderRequestID)) }
+
+func requestIDOf(given string) string {
+	if plainID.MatchString(given) {
+		return given
 	}
 	return uuid.NewString()
 }

@@ -46,13 +46,15 @@ func TestRouting(t *testing.T) {
 	p := newPeer(t)
 	for _, target := range []string{
 		"/", "/nowhere", "/mcp/", "//mcp", "/mcp/../mcp", "/sdk/listsession", "/sdk/ListSession/", "/debug/pprof/", "/sdk%2FListSession",
-		"/sdk/ListContexts", "/sdk/GetContext?name=c&allowCreate=true", "/sdk/GetContextInfo?sessionId=s",
+		"/sdk/ListContexts", "/sdk/GetContext?name=c&allowCreate=true",
 	} {
 		a := p.raw(t, http.MethodGet, target, "")
 		require.Equal(t, http.StatusNotImplemented, a.status, target)
 		require.Equal(t, "Unsupported", a.Code, target)
 	}
-	for _, target := range []string{"/internet/getCdpLink", "/browser/init", "/sdk/SyncContext", "/sdk/GetAndLoadInternalContext"} {
+	for _, target := range []string{"/internet/getCdpLink", "/browser/init", "/sdk/ModifyContext", "/sdk/DeleteContext", "/sdk/ClearContext",
+		"/sdk/DeleteContextFile", "/sdk/DescribeContextFiles",
+	} {
 		require.Equal(t, "Unsupported", p.raw(t, http.MethodPost, target, "{}").Code, target)
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodOptions, http.MethodHead, http.MethodDelete, "BREW"} {

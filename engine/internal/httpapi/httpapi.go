@@ -5,11 +5,14 @@
 //
 //	admit      the engine is open; panics end here
 //	link       /link/<token>/… goes to a port of a sandbox, without a key
+//	transfer   /transfer/… is a file of a session, without a key
 //	origin     the body has to arrive in time; web pages are refused
+//	direct     /session/<id>/… goes to the tools of a session, for its token
 //	authorize  whose request is it: the tenant; too many wrong keys wait
 //	route      path and method; what is known but absent says "Unsupported"
 //	handle     decode, call, encode: the same generic code for every operation
 //	callTool   the same generic code for every tool
+//	stream     the same generic code for every stream
 //
 // Operations and tools themselves are functions of a few lines: what they do
 // is the engine's and the guest's business.
@@ -24,7 +27,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/driver"
 	"github.com/agb-go/sdk/internal/guest"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -45,9 +48,24 @@ type Engine interface {
 	SetLabels(tenant, id string, set map[string]string) error
 	// KeepAlive is activity.
 	KeepAlive(tenant, id string) error
+	// Extend moves the end of a session's life to lifetime from now, however
+	// soon it was to be, and returns the session as it is then.
+	Extend(tenant, id string, lifetime time.Duration) (Session, error)
+	// Pause stops a session's processes; Resume lets them go on. Both return
+	// when it is so and succeed when it was so already.
+	Pause(ctx context.Context, tenant, id string) error
+	Resume(ctx context.Context, tenant, id string) error
+	// Usage returns what a session has used. It is no activity.
+	Usage(ctx context.Context, tenant, id string) (driver.Usage, error)
+	// Records returns the records of the tenant's sessions, alive and ended, the
+	// newest first.
+	Records(tenant string) []Record
 	// Do runs fn, which is activity while it runs, with a context that also
 	// ends with the session.
 	Do(ctx context.Context, tenant, id string, fn func(context.Context, *Workspace) error) error
+	// Stream is Do for what may take as long as the session lives. It waits for
+	// no turn: beyond so many at once it fails.
+	Stream(ctx context.Context, tenant, id string, fn func(context.Context, *Workspace) error) error
 	// Workspace returns what a session's links work with. It is no activity.
 	Workspace(tenant, id string) (*Workspace, error)
 }
@@ -57,6 +75,36 @@ type CreateParams struct {
 	Image  string
 	Labels map[string]string // handed over
 	Idle   time.Duration     // idle release; 0 means the engine's own
+
+	Lifetime time.Duration // of the session; 0 means the engine's own, more than that is refused
+	Limits   driver.Limits // zero fields mean the engine's own
+	// Key makes the creation idempotent: the same key of the same tenant gives
+	// the same session for 24 hours, or an error of code
+	// [apierr.InvalidArgument] when the other parameters differ. Empty: none.
+	Key string
+}
+
+// States of a session.
+const (
+	StateRunning = "running"
+	StatePaused  = "paused"
+	StateEnded   = "ended"
+)
+
+// Record is what is kept of a session, also after its end.
+type Record struct {
+	ID      string
+	Image   string
+	Labels  map[string]string // shared: not to be changed
+	Created time.Time
+	State   string
+
+	// Of one that ended: when, why ("deleted", "idle", "end of life",
+	// "sandbox died", "engine closed", "owner died"), and what it used, nil
+	// where nobody kept account.
+	Ended  time.Time
+	Reason string
+	Usage  *driver.Usage
 }
 
 // Session is what the engine tells of a session.
@@ -70,6 +118,11 @@ type Session struct {
 	Idle        time.Duration // idle release; 0: never
 	IdleExpires time.Time     // when it is released if nothing happens; zero: never
 	Expires     time.Time     // end of its whole life; zero: never
+
+	Created   time.Time
+	State     string         // StateRunning or StatePaused
+	Limits    driver.Limits  // in force
+	Isolation []driver.Layer // as verified; shared: not to be changed
 }
 
 // Config configures an [API].
@@ -82,26 +135,40 @@ type Config struct {
 	// BodyTimeout is how long a request's body may take to arrive; 0 means a
 	// minute. It bounds neither calls nor what goes through links.
 	BodyTimeout time.Duration
+	// AnswerTimeout is how long a client may take to take in 64 KiB of an answer;
+	// 0 means half a minute. It bounds neither calls nor what goes through links.
+	AnswerTimeout time.Duration
+	// StallTimeout is how long the client of a stream may take in nothing; 0
+	// means five minutes.
+	StallTimeout time.Duration
 }
 
 // API serves an engine. It is safe for concurrent use.
 type API struct {
 	cfg    Config
 	routes map[string]map[string]operation // path, method
+	beyond []string                        // what there is beyond AGB's protocol
 	tools  toolset
 	links  links
 	wrong  wrongKeys
+
+	accesses  accesses
+	transfers transfers
+	output    *memory
 }
 
 // caller is who asks.
 type caller struct {
 	tenant string
-	base   string // scheme and host by which the caller reaches the engine
+	base   string   // scheme and host by which the caller reaches the engine
+	keys   []string // idempotency keys: none, or the one of the call
+
+	offered bool // whether sessions tell how they are reached directly
 }
 
 // New returns an API.
 func New(cfg Config) *API {
-	a := &API{cfg: cfg, routes: map[string]map[string]operation{}}
+	a := &API{cfg: cfg, routes: map[string]map[string]operation{}, output: newMemory(bounds{engineOutput, tenantOutput, sessionOutput, runOutput})}
 	handle(a, wire.CreateSession, a.createSession)
 	handle(a, wire.GetSession, a.getSession)
 	handle(a, wire.SessionStatus, a.sessionStatus)
@@ -116,6 +183,24 @@ func New(cfg Config) *API {
 	handle(a, wire.GetLinkAsync, a.getLink)
 	handle(a, wire.ListTools, a.listTools)
 	handle(a, wire.CallTool, a.callTool)
+	handle(a, wire.Capabilities, a.capabilities)
+	handle(a, wire.ExtendSession, a.extendSession)
+	handle(a, wire.PauseSession, a.pauseSession)
+	handle(a, wire.ResumeSession, a.resumeSession)
+	handle(a, wire.SessionUsage, a.sessionUsage)
+	handle(a, wire.ListRecords, a.listRecords)
+	a.beyond = append(a.beyond, wire.CreateLifetime, wire.CreateLimits, wire.CreateKey, wire.ShellCPUTimeout)
+	a.addCode()
+	handleStream(a, wire.DialPort, func(r wire.DialPortRequest) string { return r.SessionID }, dialPort)
+	handleStream(a, wire.ListenPort, func(r wire.ListenPortRequest) string { return r.SessionID }, listenPort)
+	handleStream(a, wire.AcceptPort, func(r wire.AcceptPortRequest) string { return r.SessionID }, acceptPort)
+	handleStream(a, wire.StartProcess, func(r wire.StartProcessRequest) string { return r.SessionID }, startProcess)
+	handleStream(a, wire.AttachProcess, func(r wire.AttachProcessRequest) string { return r.SessionID }, attachProcess)
+	handle(a, wire.ListProcesses, a.listProcesses)
+	handle(a, wire.SignalProcess, a.signalProcess)
+	handle(a, wire.ResizeProcess, a.resizeProcess)
+	a.addFiles()
+	a.addTransfer()
 	a.refuseUnsupported()
 
 	tool(a, serverShell, wire.Shell, shell)
@@ -135,19 +220,33 @@ func New(cfg Config) *API {
 	return a
 }
 
-// Handler returns a handler of everything. authorize says whose request it is;
-// what it refuses is answered with 401, and with 429 when a peer tries too many
-// keys. Web pages have no business here: their requests are refused.
+// Handler returns a handler of everything. authorize says whose request it is,
+// but for links and direct calls, which have secrets of their own; what it
+// refuses is answered with 401, and with 429 when a peer tries too many keys. Web pages have no business here: their requests are refused.
 func (a *API) Handler(authorize func(*http.Request) (tenant string, ok bool)) http.Handler {
+	return a.handler(authorize, false)
+}
+
+// PortHandler is Handler for clients that come over a port. Sessions tell them
+// how they are reached directly.
+func (a *API) PortHandler(authorize func(*http.Request) (tenant string, ok bool)) http.Handler {
+	return a.handler(authorize, true)
+}
+
+func (a *API) handler(authorize func(*http.Request) (tenant string, ok bool), offered bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer a.recoverPanic(w, r)
 		timeout := cmp.Or(a.cfg.BodyTimeout, bodyTimeout)
-		if a.links.serve(w, r, timeout) {
+		if a.links.serve(w, r, timeout) || a.serveTransfer(w, r, timeout) {
 			return
 		}
+		w = newSlowWriter(w, cmp.Or(a.cfg.AnswerTimeout, answerTimeout))
 		expectBody(w, r, timeout)
 		if r.Header.Values("Origin") != nil {
-			fail(w, requestID(r), apierr.Errorf(apierr.PermissionDenied, "requests of web pages, which have an Origin header, are not answered"))
+			fail(w, requestID(r), errWebPage())
+			return
+		}
+		if a.direct(w, r) {
 			return
 		}
 		tenant, ok := authorize(r)
@@ -163,7 +262,7 @@ func (a *API) Handler(authorize func(*http.Request) (tenant string, ok bool)) ht
 			fail(w, requestID(r), err)
 			return
 		}
-		op(w, r, caller{tenant: tenant, base: a.base(r)})
+		op(w, r, caller{tenant: tenant, base: a.base(r), keys: r.Header.Values(wire.HeaderIdempotencyKey), offered: offered})
 	})
 }
 
@@ -181,8 +280,13 @@ func (a *API) unauthorized(w http.ResponseWriter, r *http.Request) {
 	fail(w, requestID(r), errTooManyKeys())
 }
 
-// Open returns the workspace of a new session, for which client speaks to the
-// guest. The caller closes it when the session ends.
-func (a *API) Open(client *guest.Client) *Workspace {
-	return &Workspace{Guest: client, links: &a.links}
+// Open returns the workspace of a new session of the tenant, for which client
+// speaks to the guest. oomKills is that of its sandbox, see [driver.Sandbox];
+// nil where there is none. What was started ahead with the same client is the
+// workspace's. The caller closes the workspace when the session ends.
+func (a *API) Open(tenant string, client *guest.Client, oomKills func() (int64, error), ahead Ahead) *Workspace {
+	return &Workspace{
+		Guest: client, tenant: tenant, links: &a.links, accesses: &a.accesses, transfers: &a.transfers,
+		output: a.output.open(tenant), kills: kills{count: oomKills}, contexts: contexts{all: ahead.contexts},
+	}
 }

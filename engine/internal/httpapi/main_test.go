@@ -23,7 +23,7 @@ import (
 
 // Keys of the two tenants of the engine that most tests share.
 const (
-	keyOne = "akm-test"
+	keyOne = "akm-test-0123456789"
 	keyTwo = "akm-other-tenant-0123"
 )
 

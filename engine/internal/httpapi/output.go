@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -9,32 +11,51 @@ import (
 // take, encoded: the rest of [resultLimit] is for everything else.
 const outputBudget = 14 << 20
 
+// pieces are output, in order. No character is in two of them.
+type pieces [][]byte
+
+func (p pieces) size() int {
+	n := 0
+	for _, b := range p {
+		n += len(b)
+	}
+	return n
+}
+
+// valid reports whether all of p is UTF-8.
+func (p pieces) valid() bool {
+	return !slices.ContainsFunc(p, func(b []byte) bool { return !utf8.Valid(b) })
+}
+
+// unfinished returns how many bytes at the end of b may be the beginning of a
+// character.
+func unfinished(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if end := b[len(b)-n:]; utf8.RuneStart(end[0]) {
+			if utf8.FullRune(end) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
 // fitOutputs returns as much of the beginnings of two output streams as fits
 // into budget when they travel as JSON inside JSON. What one does not need,
 // the other may take.
-func fitOutputs(a, b []byte, budget int) (fitA, fitB []byte) {
+func fitOutputs(a, b pieces, budget int) (fitA, fitB pieces) {
 	const most = 9 // that a byte can take: a control character beside what is not UTF-8
-	if most*(len(a)+len(b)) <= budget {
+	if most*(a.size()+b.size()) <= budget {
 		return a, b
 	}
-	costA, costB := nestedCost(a), nestedCost(b)
+	costA, costB := a.cost(), b.cost()
 	if costA+costB <= budget {
 		return a, b
 	}
 	shareA := max(budget/2, budget-costB)
-	fitA = cutAt(a, shareA)
-	return fitA, cutAt(b, budget-nestedCost(fitA))
-}
-
-// fitBytes is fitOutputs for output that travels as base64 alone.
-func fitBytes(a, b []byte, budget int) (fitA, fitB []byte) {
-	const padding = 4 // of both together, and what is left of a group of three
-	room := max(0, budget/4*3-padding)
-	if len(a)+len(b) <= room {
-		return a, b
-	}
-	fitA = a[:min(len(a), max(room/2, room-len(b)))]
-	return fitA, b[:min(len(b), room-len(fitA))]
+	fitA = a.cutAt(shareA)
+	return fitA, b.cutAt(budget - fitA.cost())
 }
 
 // byteCost is how many bytes c takes as JSON inside JSON.
@@ -51,17 +72,22 @@ func byteCost(c byte) int {
 	}
 }
 
-// nestedCost bounds how many bytes b takes as JSON inside JSON. What is not
-// UTF-8 travels as base64 too.
-func nestedCost(b []byte) int {
-	n, valid := 0, utf8.Valid(b)
-	for len(b) > 0 {
-		cost, size := firstCost(b, valid)
-		n += cost
-		b = b[size:]
+// cost bounds how many bytes p takes as JSON inside JSON. What is not UTF-8
+// travels as base64 too.
+func (p pieces) cost() int {
+	n, valid := 0, p.valid()
+	for _, b := range p {
+		for len(b) > 0 {
+			cost, size := firstCost(b, valid)
+			n += cost
+			b = b[size:]
+		}
 	}
 	return n
 }
+
+// nestedCost is cost of one piece.
+func nestedCost(b []byte) int { return pieces{b}.cost() }
 
 // firstCost returns what the first character of b, or wrong byte, takes, and its
 // size. valid says that all of b is UTF-8.
@@ -87,18 +113,20 @@ func firstCost(b []byte, valid bool) (cost, size int) {
 	return cost, size
 }
 
-// cutAt returns the longest beginning of b that costs at most budget and does
+// cutAt returns the longest beginning of p that costs at most budget and does
 // not end inside a character.
-func cutAt(b []byte, budget int) []byte {
-	valid, end := utf8.Valid(b), 0
-	for end < len(b) {
-		cost, size := firstCost(b[end:], valid)
-		if budget -= cost; budget < 0 {
-			break
+func (p pieces) cutAt(budget int) pieces {
+	valid := p.valid()
+	for i, b := range p {
+		for end := 0; end < len(b); {
+			cost, size := firstCost(b[end:], valid)
+			if budget -= cost; budget < 0 {
+				return append(p[:i:i], b[:end])
+			}
+			end += size
 		}
-		end += size
 	}
-	return b[:end]
+	return p
 }
 
 // encodedLen returns how many bytes s takes as a JSON string.
@@ -121,11 +149,11 @@ func encodedLen(s string) int {
 
 // asText returns output as text, and, when that is not exact, as bytes too.
 // Each byte that is not part of a character becomes one U+FFFD.
-func asText(b []byte) (text string, exact []byte) {
-	if utf8.Valid(b) {
-		return string(b), nil
+func (h *holes) asText(p pieces) (text string, exact []byte) {
+	if p.valid() {
+		return h.text(p), nil
 	}
-	return replaceInvalid(b), b
+	return h.text(p), h.bytes(p)
 }
 
 func replaceInvalid(b []byte) string {
@@ -140,4 +168,57 @@ func replaceInvalid(b []byte) string {
 		b = b[size:]
 	}
 	return s.String()
+}
+
+// nestedPiece is how much is encoded before it is written.
+const nestedPiece = 32 << 10
+
+// writeNested writes text as package json encodes a string within a string,
+// without escaping for HTML and without the quotes. What is not UTF-8 is
+// replaced.
+func writeNested(w io.Writer, p pieces) error {
+	const widest = 8 // of what one character becomes
+	out := make([]byte, 0, nestedPiece+widest)
+	for _, b := range p {
+		for len(b) > 0 {
+			r, size := rune(b[0]), 1
+			if r >= utf8.RuneSelf {
+				r, size = utf8.DecodeRune(b)
+			}
+			b = b[size:]
+			if out = appendNested(out, r); len(out) < nestedPiece {
+				continue
+			}
+			if _, err := w.Write(out); err != nil {
+				return err
+			}
+			out = out[:0]
+		}
+	}
+	_, err := w.Write(out)
+	return err
+}
+
+// appendNested appends one character.
+func appendNested(out []byte, r rune) []byte {
+	const hex = "0123456789abcdef"
+	switch {
+	case r == '"' || r == '\\':
+		return append(out, '\\', '\\', '\\', byte(r))
+	case r == '\n':
+		return append(out, `\\n`...)
+	case r == '\r':
+		return append(out, `\\r`...)
+	case r == '\t':
+		return append(out, `\\t`...)
+	case r == '\b':
+		return append(out, `\\b`...)
+	case r == '\f':
+		return append(out, `\\f`...)
+	case r < ' ':
+		return append(out, '\\', '\\', 'u', '0', '0', hex[r>>4], hex[r&0xf])
+	case r == '\u2028' || r == '\u2029':
+		return append(out, '\\', '\\', 'u', '2', '0', '2', hex[r&0xf])
+	}
+	return utf8.AppendRune(out, r)
 }

@@ -2,8 +2,8 @@ package httpapi
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -23,21 +23,29 @@ func marshal(t *testing.T, v any) []byte {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
+// split returns b in two pieces, as a keeper does.
+func split(b []byte) pieces {
+	half := len(b) / 2
+	half -= unfinished(b[:half])
+	return pieces{b[:half], b[half:]}
+}
+
 func FuzzFitOutputs(f *testing.F) {
 	f.Add([]byte("plain"), []byte("\x00\"\\\n"), 10)
 	f.Add([]byte("€\u2028"), []byte{0xff, 0xfe, 0xe2, 0x82}, 7)
 	f.Fuzz(func(t *testing.T, a, b []byte, budget int) {
 		budget = max(0, budget%1000)
-		fitA, fitB := fitOutputs(a, b, budget)
-		require.True(t, bytes.HasPrefix(a, fitA) && bytes.HasPrefix(b, fitB))
+		fitA, fitB := fitOutputs(split(a), split(b), budget)
+		require.True(t, bytes.HasPrefix(a, slices.Concat(fitA...)) && bytes.HasPrefix(b, slices.Concat(fitB...)))
 		if utf8.Valid(a) {
-			require.True(t, utf8.Valid(fitA), "cut inside a character")
+			require.True(t, fitA.valid(), "cut inside a character")
 		}
 		var r wire.ShellResult
 		empty, err := wire.Shell.Encode(r)
 		require.NoError(t, err)
-		r.Stdout, r.StdoutBytes = asText(fitA)
-		r.Stderr, r.StderrBytes = asText(fitB)
+		var h holes
+		r.Stdout, r.StdoutBytes = h.asText(fitA)
+		r.Stderr, r.StderrBytes = h.asText(fitB)
 		full, err := wire.Shell.Encode(r)
 		require.NoError(t, err)
 		const names = 2 * len(`,\"stdout_bytes\":\"==\"`) // of the fields that were left out
@@ -50,8 +58,8 @@ func TestFitOutputsShares(t *testing.T) {
 	for _, c := range []struct{ a, b, fitA, fitB int }{
 		{5, 5, 5, 5}, {20, 5, 5, 5}, {5, 20, 5, 5}, {20, 2, 8, 2}, {2, 20, 2, 8}, {10, 0, 10, 0}, {0, 11, 0, 10},
 	} {
-		a, b := fitOutputs(x(c.a), x(c.b), 10)
-		require.Equal(t, []int{c.fitA, c.fitB}, []int{len(a), len(b)}, "%+v", c)
+		a, b := fitOutputs(split(x(c.a)), split(x(c.b)), 10)
+		require.Equal(t, []int{c.fitA, c.fitB}, []int{a.size(), b.size()}, "%+v", c)
 	}
 }
 
@@ -63,28 +71,50 @@ func TestKeptOutput(t *testing.T) {
 		"abcd\n": limit, "äöü€": limit - limit%len("äöü€"), "y\n": 7 << 10, `"`: 7 << 9, `\`: 7 << 9, "\x00": 2 << 10, "\xff": 2 << 10,
 	} {
 		all := bytes.Repeat([]byte(unit), limit/len(unit))
-		kept, none := fitOutputs(all, nil, budget)
-		require.GreaterOrEqual(t, len(kept), want, "%q", unit)
+		kept, none := fitOutputs(split(all), nil, budget)
+		require.GreaterOrEqual(t, kept.size(), want, "%q", unit)
 		require.Empty(t, none)
 	}
-	full := bytes.Repeat([]byte{0xff}, limit)
-	a, b := fitBytes(full, nil, budget)
-	require.Len(t, a, limit)
-	require.Empty(t, b)
-	a, b = fitBytes(full, full, budget)
-	require.GreaterOrEqual(t, len(a)+len(b), 21<<9-8)
 }
 
-func FuzzFitBytes(f *testing.F) {
-	f.Add([]byte("plain"), []byte("\x00\"\\\n"), 10)
-	f.Fuzz(func(t *testing.T, a, b []byte, budget int) {
-		budget = max(0, budget%1000)
-		fitA, fitB := fitBytes(a, b, budget)
-		require.True(t, bytes.HasPrefix(a, fitA) && bytes.HasPrefix(b, fitB))
-		cost := base64.StdEncoding.EncodedLen(len(fitA)) + base64.StdEncoding.EncodedLen(len(fitB))
-		require.LessOrEqual(t, cost, budget)
-		const waste = 16 // roundings
-		require.True(t, len(fitA) == len(a) && len(fitB) == len(b) || cost+waste >= budget, "%d of %d", cost, budget)
+// Characters stay whole however output comes, and so does what is none.
+func FuzzKeeper(f *testing.F) {
+	f.Add([]byte("€"), 7, 300_000)
+	f.Add([]byte("a\xe2\x82"), 4096, 100_000)
+	f.Add([]byte("\xf0\x9f\x98\x80\xff\x80\x80"), 1000, 600_000)
+	f.Fuzz(func(t *testing.T, unit []byte, chunk, size int) {
+		if len(unit) == 0 || chunk <= 0 || size <= 0 || size > 1<<20 {
+			return
+		}
+		ws := &Workspace{output: newMemory(bounds{engineOutput, tenantOutput, sessionOutput, runOutput}).open("t")}
+		k := ws.newKeeper(t.Context(), keptText)
+		all := bytes.Repeat(unit, size/len(unit)+1)
+		for c := range slices.Chunk(all, chunk) {
+			n, err := k.stdout.Write(c)
+			require.NoError(t, err)
+			require.Len(t, c, n)
+		}
+		require.True(t, bytes.Equal(all, slices.Concat(k.stdout.pieces...)))
+		var whole, parts strings.Builder
+		whole.WriteString(replaceInvalid(all))
+		for _, p := range k.stdout.pieces {
+			parts.WriteString(replaceInvalid(p))
+		}
+		require.Equal(t, whole.String(), parts.String())
+		k.release()
+	})
+}
+
+// What is written piece by piece is what package json makes of it.
+func FuzzWriteNested(f *testing.F) {
+	f.Add([]byte("a\"\\\n\r\t\b\f\x00\x1f\x7f\u2028\u2029\ufffd\xff<>&\U0001F600"))
+	f.Add(bytes.Repeat([]byte("\"€"), nestedPiece))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var out bytes.Buffer
+		require.NoError(t, writeNested(&out, pieces{b}))
+		inner := marshal(t, replaceInvalid(b))
+		want := marshal(t, string(inner[1:len(inner)-1]))
+		require.Equal(t, string(want[1:len(want)-1]), out.String())
 	})
 }
 

@@ -37,17 +37,23 @@ func newLink(ws *Workspace, token string, port int) *link {
 		ResponseHeaderTimeout:  linkAnswerTimeout,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	prefix := linkPrefix + token
+	prefix, cookies := linkPrefix+token, cookiePrefix(token)
 	proxy := &httputil.ReverseProxy{
-		Transport: transport,
+		Transport:     transport,
+		FlushInterval: -1, // what has come of an answer is not held back for the rest
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL = inside(r.In.URL, prefix, addr)
 			r.Out.Host = addr
 			for _, h := range []string{"Authorization", "Proxy-Authorization", "X-Api-Key", "X-Access-Token", "Referer"} {
 				r.Out.Header.Del(h)
 			}
+			admitCookies(r.Out, cookies)
 		},
-		ModifyResponse: func(r *http.Response) error { return confine(r, prefix, addr) },
+		ModifyResponse: func(r *http.Response) error {
+			confine(r, prefix, addr)
+			confineCookies(r, prefix, cookies)
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, _ error) {
 			fail(w, requestID(r), apierr.Errorf(apierr.Unavailable, "nothing answers on port %d of the session", port))
 		},
@@ -61,9 +67,15 @@ func newLink(ws *Workspace, token string, port int) *link {
 			fail(w, requestID(r), apierr.Errorf(apierr.ResourceExhausted, "more than %d requests at once to the session", maxLinkRequests))
 			return
 		}
+		flow, err := ws.flowing()
+		if err != nil {
+			fail(w, requestID(r), err)
+			return
+		}
 		reqCtx, stop := context.WithCancel(r.Context())
 		defer stop()
 		defer context.AfterFunc(ctx, stop)()
+		defer context.AfterFunc(flow, stop)()
 		proxy.ServeHTTP(w, r.WithContext(reqCtx))
 	})
 	return &link{token: token, port: port, proxy: limited, close: func() { cancel(); transport.CloseIdleConnections() }}
@@ -78,30 +90,16 @@ func inside(u *url.URL, prefix, addr string) *url.URL {
 }
 
 // confine keeps an answer from reaching beyond its link: redirects within the
-// sandbox's server are told as the link's, and cookies are for the link alone,
-// since links of other sessions have the same host.
-func confine(r *http.Response, prefix, addr string) error {
+// sandbox's server are told as the link's.
+func confine(r *http.Response, prefix, addr string) {
 	if loc := r.Header.Get("Location"); loc != "" {
 		if u, err := url.Parse(loc); err == nil && (u.Host == "" || u.Host == addr) && strings.HasPrefix(u.Path, "/") {
 			u.Scheme, u.Host, u.User = "", "", nil
 			r.Header.Set("Location", prefix+u.String())
 		}
 	}
-	cookies := r.Cookies()
-	r.Header.Del("Set-Cookie")
-	for _, c := range cookies {
-		path := c.Path
-		if !strings.HasPrefix(path, "/") {
-			path = "/"
-		}
-		c.Domain, c.Path = "", prefix+path
-		if s := c.String(); s != "" {
-			r.Header.Add("Set-Cookie", s)
-		}
-	}
 	r.Header.Del("Clear-Site-Data")
 	r.Header.Del("Service-Worker-Allowed")
-	return nil
 }
 
 // guestConn is a stream to a port of a sandbox as a [net.Conn]. It has no

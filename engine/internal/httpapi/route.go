@@ -19,13 +19,8 @@ var unsupported = []struct{ pattern, what string }{
 	{"POST /sdk/ModifyContext", "persistent contexts"},
 	{"POST /sdk/DeleteContext", "persistent contexts"},
 	{"POST /sdk/ClearContext", "persistent contexts"},
-	{"POST /sdk/SyncContext", "persistent contexts"},
-	{"GET /sdk/GetContextInfo", "persistent contexts"},
-	{"POST /sdk/GetContextFileDownloadUrl", "file transfer by URL"},
-	{"POST /sdk/GetContextFileUploadUrl", "file transfer by URL"},
 	{"POST /sdk/DeleteContextFile", "persistent contexts"},
 	{"POST /sdk/DescribeContextFiles", "persistent contexts"},
-	{"POST /sdk/GetAndLoadInternalContext", "file transfer by URL"},
 }
 
 // register makes op answer a pattern: a method, a space and a path.

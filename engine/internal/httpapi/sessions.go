@@ -6,45 +6,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/driver"
 	"github.com/agb-go/sdk/internal/wire"
-	"github.com/agb-go/sdk/labels"
 )
 
-// maxIdleSeconds bounds the idle release that a client may ask for: 30 days.
-const maxIdleSeconds = 30 * 24 * 60 * 60
-
-func (a *API) createSession(ctx context.Context, by caller, req wire.CreateSessionRequest) (*wire.CreateSessionResponse, error) {
-	s, err := a.create(ctx, by, req)
-	if err != nil {
-		return nil, err
+// status returns the protocol's word for a session's state.
+func status(state string) string {
+	switch state {
+	case StatePaused:
+		return wire.StatusPaused
+	case StateEnded:
+		return wire.StatusFinish
+	default:
+		return wire.StatusRunning
 	}
-	ok := true
-	return &wire.CreateSessionResponse{SessionHandle: describe(s, by), Success: &ok}, nil
-}
-
-func (a *API) create(ctx context.Context, by caller, req wire.CreateSessionRequest) (Session, error) {
-	p := CreateParams{Image: req.ImageID, Idle: time.Duration(req.Timeout) * time.Second}
-	if req.Timeout < 0 || req.Timeout > maxIdleSeconds {
-		return Session{}, apierr.Errorf(apierr.InvalidArgument, "timeout: %d s is not between 0 and %d s", req.Timeout, maxIdleSeconds)
-	}
-	if len(req.Contexts) > 0 {
-		return Session{}, apierr.Errorf(apierr.Unsupported, "persistenceDataList: unsupported: this engine has no persistent contexts")
-	}
-	if req.Labels != nil && len(req.Labels.V) > 0 {
-		p.Labels = req.Labels.V
-		if err := checkLabels(p.Labels); err != nil {
-			return Session{}, err
-		}
-	}
-	return a.cfg.Engine.Create(ctx, by.tenant, p)
-}
-
-func checkLabels(set map[string]string) error {
-	if err := labels.Validate(set); err != nil {
-		return err
-	}
-	return labels.Bounds(set)
 }
 
 // describe returns what clients are told of a session. Ids of the resource
@@ -62,14 +37,17 @@ func (a *API) getSession(_ context.Context, by caller, req wire.SessionRequest) 
 	if err != nil {
 		return nil, err
 	}
-	return &wire.GetSessionResponse{SessionHandle: describe(s, by), Status: wire.StatusRunning}, nil
+	resp := &wire.GetSessionResponse{SessionHandle: describe(s, by), Status: status(s.State)}
+	a.offer(&resp.SessionHandle, by)
+	return resp, nil
 }
 
 func (a *API) sessionStatus(_ context.Context, by caller, req wire.SessionRequest) (*wire.SessionStatusResponse, error) {
-	if _, err := a.cfg.Engine.Find(by.tenant, req.SessionID); err != nil {
+	s, err := a.cfg.Engine.Find(by.tenant, req.SessionID)
+	if err != nil {
 		return nil, err
 	}
-	return &wire.SessionStatusResponse{Status: wire.StatusRunning}, nil
+	return &wire.SessionStatusResponse{Status: status(s.State)}, nil
 }
 
 func (a *API) sessionInfo(_ context.Context, by caller, req wire.SessionRequest) (*wire.SessionInfoResponse, error) {
@@ -79,8 +57,14 @@ func (a *API) sessionInfo(_ context.Context, by caller, req wire.SessionRequest)
 	}
 	return &wire.SessionInfoResponse{
 		SessionID: s.ID, ResourceURL: describe(s, by).ResourceURL, ImageID: s.Image, Runtime: s.Runtime,
-		IdleTimeout: int(math.Ceil(s.Idle.Seconds())), ExpiresAt: utc(s.Expires), IdleExpiresAt: utc(s.IdleExpires),
+		Status: status(s.State), CreatedAt: utc(s.Created), IdleTimeout: int(math.Ceil(s.Idle.Seconds())), Ends: ends(s),
+		Limits: limitsInForce(s.Limits), Isolation: layersOf(s.Isolation),
 	}, nil
+}
+
+// ends returns when s ends.
+func ends(s Session) wire.Ends {
+	return wire.Ends{ExpiresAt: utc(s.Expires), IdleExpiresAt: utc(s.IdleExpires)}
 }
 
 // utc returns t as it travels, nil when it is zero.
@@ -90,6 +74,15 @@ func utc(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
+}
+
+// layersOf returns what a session's isolation is told as.
+func layersOf(layers []driver.Layer) []wire.Layer {
+	told := make([]wire.Layer, len(layers))
+	for i, l := range layers {
+		told[i] = wire.Layer{Name: l.Name, Active: l.OK, Detail: l.Detail}
+	}
+	return told
 }
 
 func (a *API) deleteSession(ctx context.Context, by caller, req wire.SessionRequest) (*wire.Empty, error) {

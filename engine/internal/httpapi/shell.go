@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"time"
@@ -13,11 +12,12 @@ import (
 	"github.com/agb-go/sdk/internal/wire"
 )
 
-// Bounds of a command and of code.
+// Bounds of a command and of code. Processor time has no limit of its own
+// unless one is asked for.
 const (
 	defaultTimeout = time.Minute
-	maxTimeout     = 24 * time.Hour
-	maxEnv         = 1000 // variables
+	maxTimeout     = 24 * time.Hour // of processor time, too
+	maxEnv         = 1000           // variables
 )
 
 // shell runs a command in a fresh shell.
@@ -29,6 +29,10 @@ func shell(ctx context.Context, ws *Workspace, args wire.ShellArgs) (wire.ShellR
 	if err != nil {
 		return wire.ShellResult{}, err
 	}
+	cpu, err := cpuTimeoutOf(args.CPUTimeoutMS)
+	if err != nil {
+		return wire.ShellResult{}, err
+	}
 	if args.Output != "" && args.Output != wire.OutputBytes {
 		return wire.ShellResult{}, apierr.Errorf(apierr.InvalidArgument, "shell: invalid arguments: output: %q is not %q", args.Output, wire.OutputBytes)
 	}
@@ -36,34 +40,50 @@ func shell(ctx context.Context, ws *Workspace, args wire.ShellArgs) (wire.ShellR
 	if err != nil {
 		return wire.ShellResult{}, err
 	}
-	var stdout, stderr bytes.Buffer
+	most := keptText
+	if args.Output == wire.OutputBytes {
+		most = keptBytes
+	}
+	kept, killed := ws.newKeeper(ctx, most), ws.kills.now()
 	exit, err := ws.Guest.Run(ctx, guest.Command{
-		Args: []string{"/bin/sh", "-c", args.Command}, Dir: args.Dir, Env: env, Timeout: timeout,
-		Stdout: &stdout, Stderr: &stderr,
+		Args: []string{"/bin/sh", "-c", args.Command}, Dir: args.Dir, Env: env, Timeout: timeout, CPULimit: cpu,
+		Stdout: &kept.stdout, Stderr: &kept.stderr,
 	})
 	if err != nil {
 		return wire.ShellResult{}, err
 	}
-	fit := fitOutputs
-	if args.Output == wire.OutputBytes {
-		fit = fitBytes
-	}
-	out, errOut := fit(stdout.Bytes(), stderr.Bytes(), outputBudget)
 	r := wire.ShellResult{
-		ExitCode: exit.Code, TimedOut: exit.TimedOut, DurationUS: exit.Duration.Microseconds(),
-		StdoutDropped: exit.StdoutDropped + int64(stdout.Len()-len(out)),
-		StderrDropped: exit.StderrDropped + int64(stderr.Len()-len(errOut)),
-	}
-	if args.Output == wire.OutputBytes {
-		r.StdoutBytes, r.StderrBytes = out, errOut
-	} else {
-		r.Stdout, r.StdoutBytes = asText(out)
-		r.Stderr, r.StderrBytes = asText(errOut)
+		ExitCode: exit.Code, TimedOut: exit.TimedOut, CPULimited: exit.CPULimited,
+		OOMKilled: ws.kills.since(killed), ExecUsage: execUsage(exit),
+		StdoutDropped: exit.StdoutDropped + kept.stdout.dropped, StderrDropped: exit.StderrDropped + kept.stderr.dropped,
 	}
 	if wire.Shell.Failed(r) {
 		r.ErrorCode, r.TraceID = &r.ExitCode, uuid.NewString()
 	}
+	kept.put(&r, args.Output == wire.OutputBytes)
 	return r, nil
+}
+
+// put puts the output into r.
+func (k *keeper) put(r *wire.ShellResult, bytes bool) {
+	var h holes
+	if bytes {
+		r.StdoutBytes, r.StderrBytes = h.bytes(k.stdout.pieces), h.bytes(k.stderr.pieces)
+	} else {
+		out, errOut := fitOutputs(k.stdout.pieces, k.stderr.pieces, outputBudget)
+		r.Stdout, r.StdoutBytes = h.asText(out)
+		r.Stderr, r.StderrBytes = h.asText(errOut)
+		r.StdoutDropped += int64(k.stdout.pieces.size() - out.size())
+		r.StderrDropped += int64(k.stderr.pieces.size() - errOut.size())
+	}
+	r.Holes = h.list
+}
+
+// execUsage is what a command used, as it travels.
+func execUsage(exit guest.Exit) wire.ExecUsage {
+	return wire.ExecUsage{
+		DurationUS: exit.Duration.Microseconds(), CPUTimeUS: exit.CPU.Microseconds(), MaxRSS: exit.MaxRSS,
+	}
 }
 
 // timeoutOf returns a timeout of n units; 0 means the default.
@@ -76,6 +96,14 @@ func timeoutOf(name string, n int64, unit time.Duration) (time.Duration, error) 
 	default:
 		return time.Duration(n) * unit, nil
 	}
+}
+
+// cpuTimeoutOf returns a limit of processor time; 0 means none.
+func cpuTimeoutOf(ms int64) (time.Duration, error) {
+	if ms == 0 {
+		return 0, nil
+	}
+	return timeoutOf("cpu_timeout_ms", ms, time.Millisecond)
 }
 
 // environment returns variables in the form that programs take.

@@ -14,8 +14,10 @@ const (
 	maxWrongPeers  = 4096            // that are remembered
 )
 
-// wrongKeys counts the wrong API keys of each peer, so that nobody can try many.
-// The zero wrongKeys is ready to use.
+// wrongKeys counts the wrong API keys of each peer, so that one that tries many
+// is told to wait. It locks nobody out, for a right key from the same address
+// is to work: what keeps keys from being guessed is their length. The zero
+// wrongKeys is ready to use.
 type wrongKeys struct {
 	mu    sync.Mutex
 	peers map[netip.Addr]*wrongPeer

@@ -12,7 +12,7 @@ import (
 // name; these are AGB's.
 const (
 	serverShell = "wuying_shell"
-	serverCode  = "wuying_codespace"
+	serverCode  = wire.CodeServer
 	serverFiles = "wuying_filesystem"
 	serverOther = "mcp-server"
 )
@@ -30,6 +30,15 @@ type toolset struct {
 	entries []wire.ToolEntry
 }
 
+// servers returns which server has which tool.
+func (ts *toolset) servers() wire.ToolList {
+	list := make(wire.ToolList, len(ts.entries))
+	for i, entry := range ts.entries {
+		list[i] = wire.ToolEntry{Name: entry.Name, Server: entry.Server}
+	}
+	return list
+}
+
 // toolFunc performs a tool. Its errors are the tool's.
 type toolFunc func(ctx context.Context, ws *Workspace, args string) (*wire.CallToolResponse, error)
 
@@ -39,7 +48,7 @@ func tool[Args, Out any](a *API, server string, t wire.Tool[Args, Out], fn func(
 		a.tools.byName = map[string]toolFunc{}
 	}
 	a.tools.entries = append(a.tools.entries, wire.ToolEntry{
-		Name: t.Name, Description: t.Description, InputSchema: schemaOf[Args](), Server: server, Tool: t.Name,
+		Name: t.Name, Description: t.Description, InputSchema: wire.SchemaOf[Args](), Server: server, Tool: t.Name,
 	})
 	a.tools.byName[t.Name] = func(ctx context.Context, ws *Workspace, raw string) (*wire.CallToolResponse, error) {
 		args, err := decodeArgs[Args](t.Name, raw)
@@ -83,8 +92,8 @@ func decodeArgs[Args any](name, raw string) (args Args, err error) {
 // tool, or the session ended.
 func (a *API) callTool(ctx context.Context, by caller, req wire.CallToolRequest) (*wire.CallToolResponse, error) {
 	var resp *wire.CallToolResponse
-	err := a.cfg.Engine.Do(ctx, by.tenant, req.SessionID, func(ctx context.Context, ws *Workspace) error {
-		out, err := a.perform(ctx, ws, req)
+	err := a.cfg.Engine.Do(ctx, by.tenant, req.SessionID, func(inner context.Context, ws *Workspace) error {
+		out, err := a.perform(inner, ws, req)
 		resp = out
 		return err
 	})

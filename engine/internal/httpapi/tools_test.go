@@ -20,7 +20,10 @@ func TestShell(t *testing.T) {
 	id := p.create(t, nil)
 
 	r := shell(t, p, id, wire.ShellArgs{Command: "echo hi; echo err >&2; pwd; echo \"$X\"", Dir: "/tmp", Env: map[string]string{"X": "a b\nc"}})
-	require.Equal(t, wire.ShellResult{Stdout: "hi\n/tmp\na b\nc\n", Stderr: "err\n", DurationUS: r.DurationUS}, r)
+	require.Equal(t, wire.ShellResult{Stdout: "hi\n/tmp\na b\nc\n", Stderr: "err\n", ExecUsage: r.ExecUsage}, r)
+	require.Positive(t, r.DurationUS)
+	require.Positive(t, r.CPUTimeUS)
+	require.Positive(t, r.MaxRSS)
 
 	r = shell(t, p, id, wire.ShellArgs{Command: "echo no >&2; exit 3"})
 	require.Equal(t, 3, r.ExitCode)
@@ -33,6 +36,13 @@ func TestShell(t *testing.T) {
 	require.NotZero(t, r.ExitCode)
 	require.Equal(t, "partial\n", r.Stdout)
 
+	r = shell(t, p, id, wire.ShellArgs{Command: "echo partial; while :; do :; done", CPUTimeoutMS: 200})
+	require.True(t, r.CPULimited)
+	require.False(t, r.TimedOut)
+	require.NotZero(t, r.ExitCode)
+	require.Equal(t, "partial\n", r.Stdout)
+	require.GreaterOrEqual(t, r.CPUTimeUS, int64(150_000))
+
 	r = shell(t, p, id, wire.ShellArgs{Command: `printf 'a\377b'`})
 	require.Equal(t, "a\uFFFDb", r.Stdout)
 	require.Equal(t, []byte("a\xffb"), r.StdoutBytes)
@@ -44,21 +54,25 @@ func TestShell(t *testing.T) {
 	r = shell(t, p, id, wire.ShellArgs{Command: "nohup sleep 30 >/dev/null 2>&1 & echo started"})
 	require.Equal(t, "started\n", r.Stdout)
 	require.Less(t, time.Since(start), 10*time.Second, "a background child held the call")
-	require.Contains(t, shell(t, p, id, wire.ShellArgs{Command: "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"}).Stdout, "sleep 30")
+	require.Eventually(t, func() bool { // once it is sleep, and not the shell that becomes it
+		return strings.Contains(shell(t, p, id, wire.ShellArgs{Command: "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"}).Stdout, "sleep 30")
+	}, 5*time.Second, 20*time.Millisecond)
 }
 
 func TestShellRefuses(t *testing.T) {
 	p := newPeer(t)
 	id := p.create(t, nil)
 	for name, args := range map[string]wire.ShellArgs{
-		"no command":        {},
-		"negative timeout":  {Command: "true", TimeoutMS: -1},
-		"endless timeout":   {Command: "true", TimeoutMS: 24*60*60*1000 + 1},
-		"variable with =":   {Command: "true", Env: map[string]string{"A=B": "x"}},
-		"variable with NUL": {Command: "true", Env: map[string]string{"A": "\x00"}},
-		"no name":           {Command: "true", Env: map[string]string{"": "x"}},
-		"NUL in command":    {Command: "true\x00"},
-		"unknown output":    {Command: "true", Output: "xml"},
+		"no command":              {},
+		"negative timeout":        {Command: "true", TimeoutMS: -1},
+		"endless timeout":         {Command: "true", TimeoutMS: 24*60*60*1000 + 1},
+		"negative processor time": {Command: "true", CPUTimeoutMS: -1},
+		"endless processor time":  {Command: "true", CPUTimeoutMS: 24*60*60*1000 + 1},
+		"variable with =":         {Command: "true", Env: map[string]string{"A=B": "x"}},
+		"variable with NUL":       {Command: "true", Env: map[string]string{"A": "\x00"}},
+		"no name":                 {Command: "true", Env: map[string]string{"": "x"}},
+		"NUL in command":          {Command: "true\x00"},
+		"unknown output":          {Command: "true", Output: "xml"},
 	} {
 		require.Equal(t, "InvalidParameter", refuse(t, p, id, wire.Shell, args).ErrorCode, name)
 	}

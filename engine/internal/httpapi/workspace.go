@@ -11,33 +11,50 @@ import (
 type Workspace struct {
 	Guest *guest.Client
 
-	links *links
+	tenant    string
+	links     *links
+	accesses  *accesses
+	output    *share
+	kills     kills
+	transfers *transfers
+	processes processes
+	contexts  contexts
 
-	mu         sync.Mutex
-	executions int            // runs of code so far
-	last       *guest.Metrics // what the last call of get_metrics saw
-	open       []*link        // in the order of their making
-	closed     bool
-	requests   chan struct{} // a slot for each request over links
+	mu        sync.Mutex
+	last      *guest.Metrics // what the last call of get_metrics saw
+	open      []*link        // in the order of their making
+	direct    *access        // nil until it is asked for
+	closed    bool
+	requests  chan struct{} // a slot for each request over links
+	flow      flow
+	paused    bool
+	listeners map[string]*guest.Listener // by id
+	transfer  *transfer                  // nil until it is loaded
 }
 
-// Close ends the session's links. The guest is the caller's to close.
+// Close ends the session's links, its direct access, its processes, and its
+// contexts of code and transfers, and its part in the memory for output. The
+// guest is the caller's to close. Doing it twice is no harm.
 func (ws *Workspace) Close() {
+	ws.output.close()
+	ws.processes.close()
+	ws.contexts.close()
 	ws.mu.Lock()
-	open := ws.open
-	ws.open, ws.closed = nil, true
+	open, direct, transfer := ws.open, ws.direct, ws.transfer
+	ws.open, ws.direct, ws.closed = nil, nil, true
+	if ws.flow.cut != nil {
+		ws.flow.cut()
+	}
 	ws.mu.Unlock()
 	for _, l := range open {
 		ws.links.remove(l)
 	}
-}
-
-// nextExecution counts a run of code, from 1.
-func (ws *Workspace) nextExecution() int {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	ws.executions++
-	return ws.executions
+	if direct != nil {
+		ws.accesses.remove(direct)
+	}
+	if transfer != nil {
+		ws.transfers.remove(transfer)
+	}
 }
 
 // swapMetrics remembers m and returns what was seen before, or nil.

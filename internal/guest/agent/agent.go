@@ -16,8 +16,12 @@
 //
 // A command runs in a session of its own. It ends with its main process: what
 // that leaves behind in the background lives on. When the command is given up
-// or its time is over, everything it started is killed: its process group and
-// session, all descendants, and those that became orphans by daemonizing,
-// which are known by a resource limit that they inherited. The answer is sent
-// when two looks at /proc found none of them.
+// or its time is over, everything it started is killed, which is known by a
+// mark that all of it inherited and none of it can change. The answer is sent
+// when two looks at /proc found none of it.
+//
+// A command may have a limit of processor time, too: the kernel holds each of
+// its processes to it, and the agent all of them together, by adding up what
+// they have used as often as the limit could be reached. When memory is used up
+// the kernel kills commands before the agent.
 package agent

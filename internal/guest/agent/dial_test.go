@@ -59,7 +59,7 @@ func TestDial(t *testing.T) {
 		sent := make([]byte, 2<<20)
 		go func() {
 			_, _ = c.Write(sent)
-			_ = c.(interface{ CloseWrite() error }).CloseWrite()
+			_ = c.CloseWrite()
 		}()
 		got, err := io.ReadAll(c)
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 var kinds = map[syscall.Errno]guest.Kind{
 	syscall.ENOENT:       guest.NotExist,
 	syscall.EEXIST:       guest.Exist,
+	syscall.EADDRINUSE:   guest.Exist,
 	syscall.EACCES:       guest.Permission,
 	syscall.EPERM:        guest.Permission,
 	syscall.EROFS:        guest.Permission,
@@ -24,7 +25,7 @@ var kinds = map[syscall.Errno]guest.Kind{
 	syscall.ENAMETOOLONG: guest.NameTooLong,
 	syscall.ENOSPC:       guest.NoSpace,
 	syscall.EDQUOT:       guest.NoSpace,
-	syscall.EFBIG:        guest.NoSpace,
+	syscall.EFBIG:        guest.FileTooLarge,
 	syscall.EAGAIN:       guest.Busy,
 	syscall.ENOMEM:       guest.Busy,
 	syscall.EMFILE:       guest.Busy,

@@ -16,43 +16,29 @@ import (
 
 // Stat implements guest.Handler.
 func (a *agent) Stat(_ context.Context, path string, follow bool) (guest.FileInfo, error) {
-	p, err := a.absolute(path)
-	if err != nil {
-		return guest.FileInfo{}, err
-	}
-	flags := unix.O_PATH
-	if !follow {
-		flags |= unix.O_NOFOLLOW
-	}
-	fd, err := open(unix.AT_FDCWD, p, flags, 0)
-	if err != nil {
-		return guest.FileInfo{}, failure(path, err)
-	}
-	defer closeFD(fd)
-	info, err := describe(fd, "", unix.AT_EMPTY_PATH)
-	info.Path = path
-	return info, failure(path, err)
+	info, _, err := a.describe(path, follow)
+	return info, err
 }
 
 // describe describes the file called name in dir, or dir itself.
-func describe(dir int, name string, flags int) (guest.FileInfo, error) {
+func describe(dir int, name string, flags int) (guest.FileInfo, unix.Stat_t, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, flags|unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return guest.FileInfo{}, err
+		return guest.FileInfo{}, st, err
 	}
-	info := guest.FileInfo{
-		Path:    name,
-		Size:    st.Size,
-		Mode:    fileMode(st.Mode),
-		ModTime: time.Unix(st.Mtim.Unix()),
-	}
+	info := infoOf(name, &st)
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		var buf [guest.PathLimit]byte
 		if n, err := unix.Readlinkat(dir, name, buf[:]); err == nil {
 			info.Target = string(buf[:n])
 		}
 	}
-	return info, nil
+	return info, st, nil
+}
+
+// infoOf describes a file that is like st.
+func infoOf(path string, st *unix.Stat_t) guest.FileInfo {
+	return guest.FileInfo{Path: path, Size: st.Size, Mode: fileMode(st.Mode), ModTime: time.Unix(st.Mtim.Unix())}
 }
 
 // fileMode is a mode of the kernel as Go has it.
@@ -111,7 +97,7 @@ func (a *agent) List(ctx context.Context, path string) ([]guest.FileInfo, error)
 	sort.Slice(list, func(i, j int) bool { return list[i].Path < list[j].Path })
 	kept := list[:0]
 	for _, entry := range list {
-		if info, err := describe(fd, entry.Path, 0); err == nil {
+		if info, _, err := describe(fd, entry.Path, 0); err == nil {
 			kept = append(kept, info) // else it vanished meanwhile
 		}
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -12,45 +13,62 @@ import (
 const (
 	// killLimit is how long killing a command may take; less than
 	// guest.KillWait, so that the engine hears of a failure.
-	killLimit = 4 * time.Second
-	// killLooks is how many looks in a row must find nothing.
-	killLooks = 2
-	// killPause is the first pause between two looks. It grows to
-	// killPauseLimit.
+	killLimit = 2 * time.Second
+	// killLooks is how many looks in a row must find nothing. A look during
+	// which some process vanished counts little: a command may have been that,
+	// and have gone on as another. As many as killDoubts of them will do,
+	// because others come and go, too.
+	killLooks  = 2
+	killDoubts = 12
+	// killPause is the first pause between two looks of which the second finds
+	// what the first did. It grows to killPauseLimit.
 	killPause      = 200 * time.Microsecond
 	killPauseLimit = 20 * time.Millisecond
 )
 
 // hunt finds and kills what a command started.
 type hunt struct {
-	children *reaper
-	leader   *process
-	sessions map[int]bool // of everything found so far
+	mark  uint64
+	known map[int]bool // what was killed already
+}
+
+// sight is what one look found.
+type sight struct {
+	alive    bool // something of the command
+	fresh    bool // that was not known
+	vanished bool // a process while it was looked at
 }
 
 // kill kills p and everything it started, and returns when all of it is gone.
 func (r *reaper) kill(p *process) error {
-	h := &hunt{children: r, leader: p, sessions: map[int]bool{p.pid: true}}
+	h := &hunt{mark: p.mark, known: make(map[int]bool)}
 	deadline := time.Now().Add(killLimit)
 	pause := killPause
-	for clean := 0; clean < killLooks; {
+	for clean, doubts := 0, 0; ; {
 		r.killGroup(p)
-		found, err := h.look()
+		seen, err := h.look()
 		if err != nil {
 			return failure("kill", err)
 		}
-		if found || !p.gone() {
-			clean = 0
-		} else if clean++; clean == killLooks {
+		switch {
+		case seen.alive || !p.gone():
+			clean, doubts = 0, 0
+		case seen.vanished:
+			doubts++
+		default:
+			clean++
+		}
+		if clean == killLooks || doubts == killDoubts {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			break
+			return &guest.Error{Message: "kill: processes of the command do not end"}
 		}
-		time.Sleep(pause)
-		pause = min(2*pause, killPauseLimit)
+		if !seen.fresh {
+			time.Sleep(pause)
+			pause = min(2*pause, killPauseLimit)
+		}
 	}
-	return &guest.Error{Message: "kill: processes of the command do not end"}
 }
 
 func (p *process) gone() bool {
@@ -62,57 +80,43 @@ func (p *process) gone() bool {
 	}
 }
 
-// look kills everything that belongs to the command and is alive, and reports
-// whether there was any.
-func (h *hunt) look() (bool, error) {
-	all, err := processes()
-	if err != nil {
-		return false, err
-	}
-	ours := make(map[int]bool)
-	for again := true; again; {
-		again = false
-		for i := range all {
-			if e := &all[i]; !ours[e.pid] && h.belongs(e, ours) {
-				ours[e.pid], again = true, true
-				h.sessions[e.session] = true
-			}
+// look kills everything that has the command's mark.
+func (h *hunt) look() (sight, error) {
+	var s sight
+	err := eachMarked(h.mark, func(pid int) {
+		_ = unix.Kill(pid, unix.SIGKILL) // it may be gone already
+		if dead(pid) {
+			return // nobody can wait for it but its parent, which may be busy dying
 		}
-	}
-	alive := false
-	for i := range all {
-		if e := &all[i]; ours[e.pid] && !e.dead {
-			alive = true
-			_ = unix.Kill(e.pid, unix.SIGKILL) // it may be gone already
+		s.alive = true
+		if !h.known[pid] {
+			h.known[pid], s.fresh = true, true
 		}
-	}
-	return alive, nil
+	}, func() { s.vanished = true })
+	return s, err
 }
 
-// belongs reports whether a process is the command's: its main process, in a
-// session that the command made, a child of one that is, or an orphan with
-// the command's tag. Sessions cannot be joined, so all in one have the same
-// origin.
-func (h *hunt) belongs(e *procEntry, ours map[int]bool) bool {
+// eachMarked calls f with every process that has the mark, dead ones included,
+// and vanished for each of which it could not see any more whether it had.
+func eachMarked(mark uint64, f func(pid int), vanished func()) error {
 	self := unix.Getpid()
-	switch {
-	case e.pid == self, e.pid != h.leader.pid && h.children.isOther(e.pid, h.leader):
-		return false
-	case h.sessions[e.session], ours[e.parent]:
-		return true
-	case e.parent != self, e.started+1 < h.leader.ticks:
-		return false
-	}
-	return h.children.tagged(e.pid, h.leader)
+	return eachPID(func(_ int, pid int) {
+		if pid == self {
+			return // which has the mark of the latest command
+		}
+		switch m, err := markOf(pid); {
+		case err == nil && m == mark:
+			f(pid)
+		case errors.Is(err, unix.ESRCH):
+			vanished()
+		}
+	})
 }
 
-// tagged reports whether process pid inherited the tag of p.
-func (r *reaper) tagged(pid int, p *process) bool {
-	base := r.limits.signalBase()
-	if base == 0 {
-		return false
-	}
-	var buf [2048]byte
-	tag, ok := parseTag(readProc(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/limits", buf[:]))
-	return ok && tag == base+p.tag
+// dead reports whether all threads of a process have ended. Its first one
+// alone being a zombie does not mean that.
+func dead(pid int) bool {
+	var buf [1024]byte
+	e, ok := parseStat(readProc(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/stat", buf[:]))
+	return !ok || e.dead
 }

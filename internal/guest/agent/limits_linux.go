@@ -1,7 +1,8 @@
 package agent
 
 import (
-	"time"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,44 +13,70 @@ import (
 // the same number.
 const ThreadReserve = 24
 
-// tagCount is how many tags there are.
-const tagCount = 1 << 14
+// oomScore makes commands the first that the kernel kills when memory is used
+// up, see oom_score_adj in proc(5): of the sandbox's, and of the machine's.
+// What they lower it to again is no less than the agent's own, beside which
+// whoever uses up memory is large.
+const oomScore = "1000"
 
-// limits are the resource limits that commands inherit and the agent itself
-// does without. Only the soft ones are lowered while a command starts, because
-// the agent has to take that back: a command that raises them again endangers
-// its own sandbox alone.
+// limits are what commands inherit and the agent itself does without: they are
+// in force while a command starts.
 type limits struct {
+	marks     *marks
 	processes unix.Rlimit // as found
-	signals   unix.Rlimit
+	score     int         // descriptor of the agent's oom_score_adj; -1 when it cannot be changed
+	found     []byte      // what it was
 }
 
-func readLimits() limits {
-	var l limits
+func newLimits() (limits, error) {
+	l := limits{score: -1}
 	// What cannot be read stays zero and is left alone.
 	_ = unix.Getrlimit(unix.RLIMIT_NPROC, &l.processes)
-	_ = unix.Getrlimit(unix.RLIMIT_SIGPENDING, &l.signals)
-	return l
+	l.openScore()
+	var err error
+	l.marks, err = newMarks()
+	return l, err
 }
 
-// lower sets the limits for a command that is about to start. It is marked
-// with tag: the number of signals that may be pending, of which there are
-// always far too many, is passed on to whatever it starts and does not show.
-func (l *limits) lower(tag uint64) {
+// openScore opens the agent's own oom_score_adj. The file is root's while the
+// process is not dumpable, as it is again when this returns.
+func (l *limits) openScore() {
+	const name = "/proc/self/oom_score_adj"
+	if unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) == nil {
+		defer func() { _ = hideSelf() }() // these are the values that never fail
+	}
+	text := readAll(name, 16)
+	if _, err := strconv.Atoi(strings.TrimSpace(string(text))); err != nil {
+		return
+	}
+	if fd, err := unix.Open(name, unix.O_WRONLY|unix.O_CLOEXEC, 0); err == nil {
+		l.score, l.found = fd, text // without, the kernel chooses by size alone
+	}
+}
+
+// lower sets the limits for a command that is about to start.
+func (l *limits) lower(mark uint64) error {
+	if err := l.marks.put(mark); err != nil {
+		return err
+	}
+	l.setScore([]byte(oomScore))
 	if n, ok := l.commandProcesses(); ok {
-		l.set(unix.RLIMIT_NPROC, l.processes, n)
+		return l.marks.set(0, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: l.processes.Max})
 	}
-	if base := l.signalBase(); base > 0 {
-		l.set(unix.RLIMIT_SIGPENDING, l.signals, base+tag)
-	}
+	return nil
 }
 
+// restore takes back what would be in the agent's own way.
 func (l *limits) restore() {
 	if _, ok := l.commandProcesses(); ok {
-		l.set(unix.RLIMIT_NPROC, l.processes, l.processes.Cur)
+		_ = l.marks.set(0, unix.RLIMIT_NPROC, &l.processes) // it was so before
 	}
-	if l.signalBase() > 0 {
-		l.set(unix.RLIMIT_SIGPENDING, l.signals, l.signals.Cur)
+	l.setScore(l.found)
+}
+
+func (l *limits) setScore(text []byte) {
+	if l.score >= 0 {
+		_, _ = unix.Pwrite(l.score, text, 0) // see openScore
 	}
 }
 
@@ -60,43 +87,12 @@ func (l *limits) commandProcesses() (uint64, bool) {
 	return l.processes.Cur - ThreadReserve, ok
 }
 
-// signalBase is the limit of tag 0; 0 when there is no room for tags.
-func (l *limits) signalBase() uint64 {
-	top := min(l.signals.Cur, l.signals.Max, 1<<20)
-	if top < 2*tagCount {
-		return 0
-	}
-	return top - tagCount
-}
-
-func (*limits) set(resource int, found unix.Rlimit, soft uint64) {
-	// Without it, less is bounded or found, nothing more.
-	_ = unix.Setrlimit(resource, &unix.Rlimit{Cur: soft, Max: found.Max})
-}
-
-// freeTag returns a tag that no running command has. The lock is held.
-func (r *reaper) freeTag() uint64 {
-	tag := uint64(r.starts) % tagCount
-	for {
-		used := false
-		for _, p := range r.running {
-			used = used || p.tag == tag
-		}
-		if !used {
-			return tag
-		}
-		tag = (tag + 1) % tagCount
-	}
+// limitCPU bounds the processor time of the main process of a command, and of
+// each process that it starts from then on: at seconds it gets SIGXCPU, and
+// one later it is killed. It may be gone already.
+func (l *limits) limitCPU(pid int, seconds uint64) {
+	_ = l.marks.set(pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: seconds, Max: seconds + 1})
 }
 
 // ticksPerSecond is the unit of times in /proc, on every Linux.
 const ticksPerSecond = 100
-
-// bootTicks is now, by the clock of start times in /proc.
-func bootTicks() uint64 {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		return 0
-	}
-	return uint64(now.Nano()) * ticksPerSecond / uint64(time.Second)
-}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -27,7 +29,8 @@ func Env() []string {
 }
 
 // Main is the guest: it answers the engine over descriptor fd, a stream, until
-// that is closed, and then exits, which ends the sandbox. It never returns.
+// that is closed, and then exits, which ends the sandbox. It never returns. A
+// socket of packets at fd is what the stream comes over, see receive.
 func Main(fd int) {
 	if err := serve(fd, Home); err != nil {
 		_, _ = os.Stderr.WriteString("guest: " + err.Error() + "\n") // there is no other place
@@ -38,11 +41,16 @@ func Main(fd int) {
 
 // serve is Main with another home.
 func serve(fd int, home string) error {
-	conn, err := prepare(fd)
-	if err != nil {
+	inherited := openFiles() // before the agent has any of its own
+	if err := prepare(); err != nil {
 		return err
 	}
 	a, err := newAgent(home)
+	if err != nil {
+		return err
+	}
+	a.inherited = inherited
+	conn, err := takeStream(fd)
 	if err != nil {
 		return err
 	}
@@ -51,22 +59,29 @@ func serve(fd int, home string) error {
 }
 
 // prepare makes the process what the agent has to be.
-func prepare(fd int) (*os.File, error) {
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return nil, os.NewSyscallError("set not dumpable", err)
+func prepare() error {
+	if err := hideSelf(); err != nil {
+		return os.NewSyscallError("set not dumpable", err)
 	}
 	if err := ignoreSignals(); err != nil {
-		return nil, err
+		return err
 	}
 	unix.Umask(0o022)
 	const firstOther = 3
-	if err := unix.CloseRange(firstOther, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("set descriptors close-on-exec", err)
+	if !without("descriptors") {
+		if err := unix.CloseRange(firstOther, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+			return os.NewSyscallError("set descriptors close-on-exec", err)
+		}
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		return nil, os.NewSyscallError("set connection non-blocking", err)
+	return nil
+}
+
+// hideSelf has nobody read or trace this process.
+func hideSelf() error {
+	if without("guest hidden") {
+		return nil
 	}
-	return os.NewFile(uintptr(fd), "engine"), nil
+	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
 // agent is a [guest.Handler].
@@ -77,15 +92,26 @@ type agent struct {
 	children *reaper
 	commands chan struct{} // one for each that runs
 	walks    chan struct{} // one for each that is under way
+	live     live
+	bulk     chan struct{} // one for each archive that is under way
+	watching chan struct{} // one for each tree that is watched
+	watched  atomic.Int64  // directories in them
 	leftover leftovers
 	watches  watches
+	commits  sync.Mutex // held while a file that was written whole takes its place
 	load     load
+
+	inherited int // descriptors that were open at the start
 }
 
 func newAgent(home string) (*agent, error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("open /dev/null", err)
+	}
+	children, err := newReaper()
+	if err != nil {
+		return nil, err
 	}
 	a := &agent{
 		home: home,
@@ -94,9 +120,11 @@ func newAgent(home string) (*agent, error) {
 			"LANG=C.UTF-8", "TMPDIR=/tmp",
 		},
 		null:     null,
-		children: newReaper(),
+		children: children,
 		commands: make(chan struct{}, commandLimit),
 		walks:    make(chan struct{}, walkLimit),
+		bulk:     make(chan struct{}, bulkLimit),
+		watching: make(chan struct{}, watchingLimit),
 	}
 	a.load.start()
 	return a, nil

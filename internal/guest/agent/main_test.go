@@ -5,6 +5,7 @@ package agent
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -23,9 +24,17 @@ const marker = "AGENT_TEST_HOME"
 const connFD = 3
 
 func TestMain(m *testing.M) {
+	if deed := os.Getenv(hostileMarker); deed != "" {
+		hostile(deed)
+	}
 	if home := os.Getenv(marker); home != "" {
 		// It is not pid 1 here, so it asks for what pid 1 gets: orphans.
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			panic(err)
+		}
+		// Nor has it gone through what makes a sandbox's processes so.
+		runtime.LockOSThread()
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			panic(err)
 		}
 		if err := serve(connFD, home); err != nil {

@@ -46,9 +46,17 @@ func (a *agent) Move(ctx context.Context, from, to string) error {
 	return failure(from+" to "+to, moveAcross(ctx, fromDir, fromName, toDir, toName))
 }
 
-// moveAcross copies beside the destination, renames that, and removes the
-// source: the destination is whole or as it was.
+// moveAcross copies and then removes the source.
 func moveAcross(ctx context.Context, fromDir int, from string, toDir int, to string) error {
+	if err := copyAcross(ctx, fromDir, from, toDir, to); err != nil {
+		return err
+	}
+	return removeAll(ctx, fromDir, from)
+}
+
+// copyAcross copies beside the destination and renames that: the destination is
+// whole or as it was.
+func copyAcross(ctx context.Context, fromDir int, from string, toDir int, to string) error {
 	part := partName(to)
 	err := copyAll(ctx, fromDir, from, toDir, part, depthLimit)
 	if err == nil {
@@ -56,9 +64,8 @@ func moveAcross(ctx context.Context, fromDir int, from string, toDir int, to str
 	}
 	if err != nil {
 		_ = removeAll(context.WithoutCancel(ctx), toDir, part) // the first error tells more
-		return err
 	}
-	return removeAll(ctx, fromDir, from)
+	return err
 }
 
 // partName is the name of a file that is to become name once it is whole.
@@ -89,12 +96,12 @@ func copyAll(ctx context.Context, fromDir int, from string, toDir int, to string
 	case unix.S_IFDIR:
 		return copyDir(ctx, fromDir, from, toDir, to, st.Mode&0o7777, depth)
 	}
-	return fail(guest.NotRegular, unix.EINVAL, from+": cannot be copied to another disk")
+	return fail(guest.NotRegular, unix.EINVAL, from+": cannot be copied")
 }
 
 func copyDir(ctx context.Context, fromDir int, from string, toDir int, to string, mode uint32, depth int) error {
 	if depth == 0 {
-		return fail(guest.TooLarge, unix.ENAMETOOLONG, from+": too deep to be copied to another disk")
+		return fail(guest.TooLarge, unix.ENAMETOOLONG, from+": too deep to be copied")
 	}
 	source, err := open(fromDir, from, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,14 +34,78 @@ type pump struct {
 	more    bool // somebody may still write when it is done
 	done    chan struct{}
 
+	raw  syscall.RawConn
+	gate sync.Mutex // held while something is read and passed on
+
 	mu   sync.Mutex
 	hard time.Time // end of draining; zero before it starts
 }
 
 func startPump(from *os.File, to io.Writer, limit int64) *pump {
 	p := &pump{from: from, to: to, left: limit, done: make(chan struct{})}
+	p.raw, _ = from.SyscallConn() // it fails only for no file
 	go p.run()
 	return p
+}
+
+// read waits for something, passes it on and returns how much it was.
+func (p *pump) read(buf []byte) (n int, err error) {
+	waited := p.raw.Read(func(fd uintptr) bool {
+		p.gate.Lock()
+		defer p.gate.Unlock()
+		n, err = p.readNow(fd, buf)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if waited != nil {
+		return 0, waited
+	}
+	return n, err
+}
+
+// readNow passes on what there is to read, with the gate held.
+func (p *pump) readNow(fd uintptr, buf []byte) (int, error) {
+	n, err := unix.Read(int(fd), buf)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, io.EOF
+	}
+	p.take(buf[:n])
+	return n, nil
+}
+
+// settle passes on all that was written until now.
+func (p *pump) settle() {
+	p.gate.Lock() // what was read is on its way until then
+	defer p.gate.Unlock()
+	if !p.waiting() {
+		return
+	}
+	buf := make([]byte, pumpBufferLimit)
+	for left := pipeLimit; left > 0; { // who writes on and on has more than that in no pipe
+		var n int
+		var err error
+		if p.raw.Control(func(fd uintptr) { n, err = p.readNow(fd, buf) }) != nil || err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// inOrder writes to a writer when what came before by other ways is written.
+type inOrder struct {
+	to     io.Writer
+	before []*pump
+}
+
+func (w inOrder) Write(b []byte) (int, error) {
+	for _, p := range w.before {
+		p.settle()
+	}
+	return w.to.Write(b)
 }
 
 // drain is called when the main process is gone: the pump ends when nobody
@@ -57,8 +122,7 @@ func (p *pump) run() {
 	buf := make([]byte, pumpBuffer)
 	last := pipeLimit // may be read when the time is over
 	for {
-		n, err := p.from.Read(buf)
-		p.take(buf[:n])
+		n, err := p.read(buf)
 		if n == len(buf) && n < pumpBufferLimit {
 			buf = make([]byte, min(8*n, pumpBufferLimit))
 		}
@@ -86,12 +150,8 @@ func (p *pump) run() {
 
 // waiting reports whether there is something to read.
 func (p *pump) waiting() bool {
-	raw, err := p.from.SyscallConn()
-	if err != nil {
-		return false
-	}
 	n := 0
-	err = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	err := p.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
 	return err == nil && n > 0
 }
 

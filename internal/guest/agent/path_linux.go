@@ -82,7 +82,7 @@ func split(path string) (dir int, name string, err error) {
 // realPath returns the path of an open file as it is now.
 func realPath(fd int) (string, error) {
 	var buf [guest.PathLimit + 64]byte
-	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf[:])
+	n, err := unix.Readlink(ownPath(fd), buf[:])
 	if err != nil {
 		return "", err
 	}
@@ -92,6 +92,9 @@ func realPath(fd int) (string, error) {
 	}
 	return p, nil
 }
+
+// ownPath is a path for calls that take no descriptor.
+func ownPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // errEnough ends an eachName early.
 var errEnough = errors.New("enough")

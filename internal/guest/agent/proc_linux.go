@@ -9,32 +9,36 @@ import (
 
 // procEntry is what /proc/PID/stat says of a process.
 type procEntry struct {
-	pid, parent, group, session int
-	dead                        bool   // a zombie, or about to be one
-	cpu                         uint64 // ticks, of it and of children it waited for
-	started                     uint64 // ticks since boot
+	pid, parent int
+	dead        bool   // a zombie, or about to be one, with all threads
+	cpu         uint64 // ticks, of it and of children it waited for
 }
 
 // processes reads all of /proc. Processes that vanish meanwhile are left out.
 func processes() ([]procEntry, error) {
+	var list []procEntry
+	err := eachPID(func(fd, pid int) {
+		var buf [1024]byte
+		if e, ok := parseStat(readProc(fd, strconv.Itoa(pid)+"/stat", buf[:])); ok && e.pid == pid {
+			list = append(list, e)
+		}
+	})
+	return list, err
+}
+
+// eachPID calls f with a descriptor of /proc and the number of every process.
+func eachPID(f func(fd, pid int)) error {
 	fd, err := unix.Open("/proc", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer closeFD(fd)
-	var list []procEntry
-	err = eachName(fd, func(name string) error {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			return nil //nolint:nilerr // not a process
-		}
-		var buf [1024]byte
-		if e, ok := parseStat(readProc(fd, name+"/stat", buf[:])); ok && e.pid == pid {
-			list = append(list, e)
+	return eachName(fd, func(name string) error {
+		if pid, err := strconv.Atoi(name); err == nil {
+			f(fd, pid)
 		}
 		return nil
 	})
-	return list, err
 }
 
 // readProc reads a small file of /proc, of whose directory fd is a
@@ -64,9 +68,9 @@ func parseStat(b []byte) (procEntry, bool) {
 		return procEntry{}, false
 	}
 	// Fields are numbered as in proc(5), from the third on.
-	const state, parent, group, session, utime, cstime, start = 3, 4, 5, 6, 14, 17, 22
+	const state, parent, utime, cstime, threads = 3, 4, 14, 17, 20
 	f := bytes.Fields(b[name+1:])
-	if len(f) <= start-state {
+	if len(f) <= threads-state {
 		return procEntry{}, false
 	}
 	number := func(i int) int { n, _ := strconv.Atoi(string(f[i-state])); return n } // of the kernel
@@ -75,26 +79,11 @@ func parseStat(b []byte) (procEntry, bool) {
 		return procEntry{}, false
 	}
 	e := procEntry{
-		pid: pid, parent: number(parent), group: number(group), session: number(session),
-		dead:    bytes.ContainsAny(f[0], "ZXx"),
-		started: uint64(number(start)),
+		pid: pid, parent: number(parent),
+		dead: bytes.ContainsAny(f[0], "ZXx") && number(threads) <= 1,
 	}
 	for i := utime; i <= cstime; i++ {
 		e.cpu += uint64(max(number(i), 0))
 	}
 	return e, true
-}
-
-// parseTag returns the soft limit of pending signals from /proc/PID/limits.
-func parseTag(b []byte) (uint64, bool) {
-	_, rest, ok := bytes.Cut(b, []byte("Max pending signals"))
-	if !ok {
-		return 0, false
-	}
-	f := bytes.Fields(rest)
-	if len(f) == 0 {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(string(f[0]), 10, 64)
-	return n, err == nil
 }

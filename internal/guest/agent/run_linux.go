@@ -1,8 +1,8 @@
 package agent
 
 import (
-	"bytes"
 	"context"
+	"math"
 	"os"
 	"syscall"
 	"time"
@@ -31,8 +31,12 @@ func (a *agent) LookPath(_ context.Context, names ...string) (string, error) {
 
 // Run implements guest.Handler.
 func (a *agent) Run(ctx context.Context, cmd guest.Command) (guest.Exit, error) {
-	if err := a.turn(ctx); err != nil {
+	begin := time.Now()
+	if err := a.turn(ctx, cmd.Timeout); err != nil {
 		return guest.Exit{}, err
+	}
+	if cmd.Timeout > 0 {
+		cmd.Timeout = max(cmd.Timeout-time.Since(begin), 1) // the engine's clock runs, too
 	}
 	defer func() { <-a.commands }()
 	proc, ends, err := a.start(&cmd)
@@ -40,21 +44,33 @@ func (a *agent) Run(ctx context.Context, cmd guest.Command) (guest.Exit, error) 
 		return guest.Exit{}, err
 	}
 	defer ends.close()
-	if ends.stdin != nil {
-		go feed(ends.stdin, cmd.Stdin)
+	if cmd.Started != nil {
+		id := a.live.add(&living{proc, ends.tty})
+		defer a.live.remove(id)
+		cmd.Started(id, proc.pid)
 	}
-	if ends.program != nil {
-		go feed(ends.program, bytes.NewReader(cmd.Program))
+	switch {
+	case ends.control != nil:
+		go feedControl(ends.control, cmd.Stdin)
+	case ends.stdin != nil:
+		go feed(ends.stdin, cmd.Stdin)
+	case ends.tty != nil:
+		go feedTTY(ends.tty, cmd.Stdin)
 	}
 	out := startPump(ends.stdout, cmd.Stdout, cmd.OutputLimit)
-	errOut := startPump(ends.stderr, cmd.Stderr, cmd.OutputLimit)
-	pumps := []*pump{out, errOut}
-	var report bytes.Buffer
-	if ends.report != nil {
-		pumps = append(pumps, startPump(ends.report, &report, guest.ReportLimit))
+	pumps := []*pump{out}
+	errOut := &pump{}
+	if ends.stderr != nil {
+		errOut = startPump(ends.stderr, cmd.Stderr, cmd.OutputLimit)
+		pumps = append(pumps, errOut)
+	}
+	told := &pump{}
+	if ends.control != nil {
+		told = startPump(ends.control, inOrder{cmd.Control, pumps}, math.MaxInt64)
+		pumps = append(pumps, told)
 	}
 
-	timedOut, err := a.await(ctx, proc, cmd.Timeout)
+	end, err := a.await(ctx, proc, &cmd)
 	for _, p := range pumps {
 		p.drain()
 	}
@@ -65,24 +81,25 @@ func (a *agent) Run(ctx context.Context, cmd guest.Command) (guest.Exit, error) 
 		return guest.Exit{}, err
 	}
 	exit := proc.exit()
-	exit.TimedOut = timedOut
-	exit.Report = report.Bytes()
+	exit.TimedOut = end.timedOut && proc.status.Signaled() // else it ended by itself just then
+	exit.CPULimited = end.cpuLimited
 	exit.StdoutDropped, exit.StderrDropped = out.dropped, errOut.dropped
-	if ends.report != nil {
-		exit.ReportDropped = pumps[2].dropped
-	}
-	a.leave(ends, pumps)
+	a.leave(ends, out, errOut, told)
 	return exit, nil
 }
 
-// turn waits until a command may start.
-func (a *agent) turn(ctx context.Context) error {
+// turn waits until a command may start, for no longer than it may run.
+func (a *agent) turn(ctx context.Context, timeout time.Duration) error {
 	select {
 	case a.commands <- struct{}{}:
 		return nil
 	default:
 	}
-	wait := time.NewTimer(turnLimit)
+	limit := turnLimit
+	if timeout > 0 {
+		limit = min(limit, timeout)
+	}
+	wait := time.NewTimer(limit)
 	defer wait.Stop()
 	select {
 	case a.commands <- struct{}{}:
@@ -94,29 +111,45 @@ func (a *agent) turn(ctx context.Context) error {
 	}
 }
 
+// ending is what ended a command, if not it itself.
+type ending struct{ timedOut, cpuLimited bool }
+
 // await waits until the main process is gone, which it is when the command is
-// given up or its time is over.
-func (a *agent) await(ctx context.Context, proc *process, timeout time.Duration) (timedOut bool, err error) {
+// given up or its time is over. Then all of the command is.
+func (a *agent) await(ctx context.Context, proc *process, cmd *guest.Command) (end ending, err error) {
 	var over <-chan time.Time
-	if timeout > 0 {
-		timer := time.NewTimer(timeout)
+	if cmd.Timeout > 0 {
+		timer := time.NewTimer(cmd.Timeout)
 		defer timer.Stop()
 		over = timer.C
 	}
-	select {
-	case <-proc.exited:
-		return false, nil
-	case <-over:
-		timedOut = true
-	case <-ctx.Done():
+	m := newMeter(a.children, proc, cmd.CPULimit)
+	defer m.stop()
+	for waiting := true; waiting; {
+		select {
+		case <-proc.exited:
+			// The kernel may have noticed first, and the command have obeyed.
+			end.cpuLimited = m.reached || m.limit > 0 && cpu(proc.usage) >= m.limit
+			if !end.cpuLimited {
+				return end, nil
+			}
+			waiting = false
+		case <-m.timer.C:
+			end.cpuLimited = m.look()
+			waiting = !end.cpuLimited
+		case <-over:
+			end.timedOut, waiting = true, false
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
-	return timedOut, a.children.kill(proc)
+	return end, a.children.kill(proc)
 }
 
 // leave lets what is left in the background write on into nothing.
-func (a *agent) leave(ends *pipes, pumps []*pump) {
-	for i, f := range []**os.File{&ends.stdout, &ends.stderr, &ends.report} {
-		if i < len(pumps) && pumps[i].more {
+func (a *agent) leave(ends *pipes, pumps ...*pump) {
+	for i, f := range []**os.File{&ends.stdout, &ends.stderr, &ends.control} {
+		if pumps[i].more {
 			a.leftover.keep(*f)
 			*f = nil
 		}

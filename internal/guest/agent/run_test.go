@@ -101,10 +101,8 @@ func TestRunDescriptors(t *testing.T) {
 	list := guest.Command{Args: []string{"sh", "-c", "exec ls -1 /proc/self/fd"}}
 	// ls has the directory itself open.
 	require.Equal(t, "0\n1\n2\n3\n", s.run(t, list).out)
-	list.Report = true
+	list.Control = io.Discard
 	require.Equal(t, "0\n1\n2\n3\n4\n", s.run(t, list).out)
-	list.Program = []byte("x")
-	require.Equal(t, "0\n1\n2\n3\n4\n5\n", s.run(t, list).out)
 }
 
 func TestRunStdin(t *testing.T) {
@@ -192,43 +190,57 @@ func TestRunStdoutFails(t *testing.T) {
 	require.NotZero(t, exit.Signal)
 }
 
-func TestRunProgramAndReport(t *testing.T) {
+func TestRunControl(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	program := bytes.Repeat([]byte("0123456789abcdef"), 64<<10) // 1 MiB
+	var told bytes.Buffer
 	r := s.run(t, guest.Command{
-		Args: []string{"sh", "-c", "cat <&3 >&4; echo out"}, Program: program, Report: true,
+		Args: []string{"sh", "-c", "cat <&3 >&3; cat; echo out"}, Stdin: bytes.NewReader(program), Control: &told,
 	})
 	require.Equal(t, "out\n", r.out)
-	require.True(t, bytes.Equal(program, r.Report))
-	require.Zero(t, r.ReportDropped)
+	require.True(t, bytes.Equal(program, told.Bytes()))
 
-	// An empty one is there, and one that nobody reads is no harm.
-	r = s.run(t, guest.Command{Args: []string{"sh", "-c", "cat <&3"}, Program: []byte{}})
+	// It is at its end when there is nothing to read, and what nobody reads is no harm.
+	r = s.run(t, guest.Command{Args: []string{"sh", "-c", "cat <&3"}, Control: io.Discard})
 	require.Zero(t, r.Code)
-	r = s.run(t, guest.Command{Args: []string{"true"}, Program: program})
+	r = s.run(t, guest.Command{Args: []string{"true"}, Stdin: bytes.NewReader(program), Control: io.Discard})
 	require.Zero(t, r.Code)
 }
 
-func TestRunProgramLimit(t *testing.T) {
+// What is written to the socket comes after the output that was written before,
+// by whatever program.
+func TestRunControlIsInOrder(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	cmd := guest.Command{Args: []string{"sh", "-c", "wc -c <&3"}, Program: make([]byte, guest.ProgramLimit)}
-	require.Equal(t, strconv.Itoa(guest.ProgramLimit), strings.TrimSpace(s.run(t, cmd).out))
-	cmd.Program = append(cmd.Program, 0)
-	_, err := s.Run(t.Context(), cmd)
-	requireKind(t, guest.TooLarge, err)
-}
-
-func TestRunReportLimit(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	for _, extra := range []int64{0, 1} {
-		n := strconv.FormatInt(guest.ReportLimit+extra, 10)
-		r := s.run(t, guest.Command{Args: []string{"sh", "-c", "head -c " + n + " /dev/zero >&4"}, Report: true})
-		require.Len(t, r.Report, guest.ReportLimit)
-		require.Equal(t, extra, r.ReportDropped)
+	var all bytes.Buffer
+	exit, err := s.Run(t.Context(), guest.Command{
+		Args:   []string{"sh", "-c", `i=0; while [ $i -lt 300 ]; do echo o$i; sh -c "echo e$i >&2"; echo c$i >&3; i=$((i+1)); done`},
+		Stdout: &all, Stderr: &all, Control: &all,
+	})
+	require.NoError(t, err)
+	require.Zero(t, exit.Code)
+	lines := strings.Fields(all.String())
+	require.Len(t, lines, 900)
+	at := map[string]int{}
+	for i, line := range lines {
+		at[line] = i
 	}
+	for i := range 300 {
+		n := strconv.Itoa(i)
+		require.Greater(t, at["c"+n], max(at["o"+n], at["e"+n]))
+	}
+
+	// Who floods its output holds what it says up for no longer than a pipe lasts.
+	var flood, told int64
+	_, err = s.Run(t.Context(), guest.Command{
+		Args: []string{"sh", "-c", "yes & echo said >&3; sleep 0.3; kill %1 2>/dev/null || kill $!"}, OutputLimit: 1 << 40,
+		Stdout:  writerFunc(func(p []byte) (int, error) { flood += int64(len(p)); return len(p), nil }),
+		Control: writerFunc(func(p []byte) (int, error) { told = flood; return len(p), nil }),
+	})
+	require.NoError(t, err)
+	require.Less(t, told, int64(16<<20))
+	require.Greater(t, flood, told)
 }
 
 func TestRunOutputLimit(t *testing.T) {

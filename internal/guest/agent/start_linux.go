@@ -15,14 +15,16 @@ import (
 
 // pipes are the agent's ends of a command's descriptors. Absent ones are nil.
 type pipes struct {
-	stdin, program         *os.File // to write
-	stdout, stderr, report *os.File // to read
-	child                  []int    // the command's ends, to be closed
+	stdin          *os.File // to write
+	stdout, stderr *os.File // to read
+	control        *os.File // both
+	tty            *os.File // both, when there is one: it is stdout
+	child          []int    // the command's ends, to be closed
 }
 
 // close closes the ends that are open.
 func (p *pipes) close() {
-	for _, f := range []*os.File{p.stdin, p.program, p.stdout, p.stderr, p.report} {
+	for _, f := range []*os.File{p.stdin, p.stdout, p.stderr, p.control} {
 		if f != nil {
 			_ = f.Close() // twice, for some
 		}
@@ -55,22 +57,37 @@ func (p *pipes) pipe(reads bool) (*os.File, uintptr, error) {
 	return os.NewFile(uintptr(own), "pipe"), uintptr(child), nil
 }
 
+// socket makes a pair of sockets and returns the agent's and the command's.
+func (p *pipes) socket() (*os.File, uintptr, error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, 0, failure("make a socket", err)
+	}
+	p.child = append(p.child, ends[1])
+	if err := unix.SetNonblock(ends[0], true); err != nil {
+		closeFD(ends[0])
+		return nil, 0, failure("make a socket", err)
+	}
+	return os.NewFile(uintptr(ends[0]), "control"), uintptr(ends[1]), nil
+}
+
 const absent = ^uintptr(0)
 
 // open makes the descriptors that cmd is to have.
 func (p *pipes) open(cmd *guest.Command, null int) ([]uintptr, error) {
-	fds := []uintptr{uintptr(null), 0, 0, absent, absent}
+	if cmd.TTY != nil {
+		return p.openTTY(cmd)
+	}
+	fds := []uintptr{uintptr(null), 0, 0, absent}
 	for _, one := range []struct {
 		file  **os.File
 		fd    int
 		reads bool
 		want  bool
 	}{
-		{&p.stdin, 0, false, cmd.Stdin != nil},
+		{&p.stdin, 0, false, cmd.Stdin != nil && cmd.Control == nil},
 		{&p.stdout, 1, true, true},
-		{&p.stderr, 2, true, true},
-		{&p.program, guest.ProgramFD, false, cmd.Program != nil},
-		{&p.report, guest.ReportFD, true, cmd.Report},
+		{&p.stderr, 2, true, !cmd.Combined},
 	} {
 		if !one.want {
 			continue
@@ -80,7 +97,14 @@ func (p *pipes) open(cmd *guest.Command, null int) ([]uintptr, error) {
 			return nil, err
 		}
 	}
-	return fds, nil
+	if cmd.Combined {
+		fds[2] = fds[1]
+	}
+	var err error
+	if cmd.Control != nil {
+		p.control, fds[guest.ControlFD], err = p.socket()
+	}
+	return fds, err
 }
 
 // start starts cmd.
@@ -105,13 +129,17 @@ func (a *agent) start(cmd *guest.Command) (*process, *pipes, error) {
 		p.close()
 		return nil, nil, err
 	}
+	env := a.environment(where, cmd.Env)
+	if cmd.TTY != nil {
+		env = a.environment(where, append([]string{"TERM=xterm-256color"}, cmd.Env...))
+	}
 	proc, err := a.children.start(program, cmd.Args, &syscall.ProcAttr{
 		// By descriptor, so that it is the one that was looked at.
 		Dir:   "/proc/self/fd/" + strconv.Itoa(dir),
-		Env:   a.environment(where, cmd.Env),
+		Env:   env,
 		Files: fds,
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: cmd.TTY != nil},
+	}, cmd.CPULimit)
 	if err != nil {
 		p.close()
 		return nil, nil, startFailure(cmd.Args[0], err)
@@ -213,6 +241,8 @@ func startFailure(name string, err error) error {
 		return fail(guest.CommandNotFound, errno, name+": command not found, or its interpreter is not")
 	case unix.EACCES, unix.EPERM, unix.ENOEXEC, unix.ELOOP, unix.EISDIR, unix.EINVAL, unix.ELIBBAD:
 		return fail(guest.NotExecutable, errno, name+": cannot be executed: "+err.Error())
+	case unix.EAGAIN:
+		return fail(guest.NoProcess, errno, name+": no more processes can be started: "+err.Error())
 	}
 	return failure(name, err)
 }
@@ -232,6 +262,19 @@ func (a *agent) environment(dir string, more []string) []string {
 		}
 	}
 	return all[kept:]
+}
+
+// feedControl writes all of r, which may be nil, to a socket and ends that
+// direction.
+func feedControl(f *os.File, r io.Reader) {
+	if r != nil {
+		if _, err := io.Copy(f, r); err != nil {
+			return // what was written must not look like all of it
+		}
+	}
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_WR) }) // the command may be over
+	}
 }
 
 // feed writes all of r to f and closes it. If r fails f stays open: what was

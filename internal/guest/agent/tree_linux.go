@@ -26,7 +26,18 @@ type walker struct {
 	// visit is called for everything in the tree but its root, with the path
 	// below that. It returns whether to go into a directory.
 	visit func(rel, name string, st *unix.Stat_t) (bool, error)
+	dir   int  // where the name that is visited is
 	deep  bool // something was too deep to be visited
+}
+
+// target returns where the link called name leads, which is visited.
+func (w *walker) target(name string) string {
+	var buf [guest.PathLimit]byte
+	n, err := unix.Readlinkat(w.dir, name, buf[:])
+	if err != nil {
+		return ""
+	}
+	return string(buf[:n])
 }
 
 // walk visits what is in the directory that fd has open.
@@ -44,6 +55,7 @@ func (w *walker) walk(fd int, rel string, depth int) error {
 			continue // it vanished, or is none of the user's business
 		}
 		below := path.Join(rel, name)
+		w.dir = fd
 		into, err := w.visit(below, name, &st)
 		if err != nil {
 			return err
@@ -108,12 +120,19 @@ func (a *agent) openTree(dir string) (int, string, error) {
 	return fd, path.Clean(p), failure(dir, err)
 }
 
+func checkPatterns(patterns []string) error {
+	for _, pattern := range patterns {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fail(guest.Invalid, unix.EINVAL, "malformed pattern "+pattern)
+		}
+	}
+	return nil
+}
+
 // Search implements guest.Handler.
 func (a *agent) Search(ctx context.Context, q guest.SearchQuery) (guest.SearchResult, error) {
-	for _, pattern := range append([]string{q.Pattern}, q.Exclude...) {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return guest.SearchResult{}, fail(guest.Invalid, unix.EINVAL, "malformed pattern "+pattern)
-		}
+	if err := checkPatterns(append([]string{q.Pattern}, q.Exclude...)); err != nil {
+		return guest.SearchResult{}, err
 	}
 	if err := a.walk(ctx); err != nil {
 		return guest.SearchResult{}, err

@@ -200,7 +200,12 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	e, ok := parseStat([]byte("12 (a) Z (b c)) S 3 4 5 0 -1 0 0 0 0 0 10 20 30 40 20 0 1 0 777 1 2\n"))
 	require.True(t, ok)
-	require.Equal(t, procEntry{pid: 12, parent: 3, group: 4, session: 5, cpu: 100, started: 777}, e)
+	require.Equal(t, procEntry{pid: 12, parent: 3, cpu: 100}, e)
+	for state, dead := range map[string]bool{"Z 3 4 5 0 -1 0 0 0 0 0 1 2 3 4 20 0 1 0": true, "Z 3 4 5 0 -1 0 0 0 0 0 1 2 3 4 20 0 2 0": false} {
+		e, ok = parseStat([]byte("12 (a) " + state))
+		require.True(t, ok)
+		require.Equal(t, dead, e.dead, "a first thread that has ended is not all of a process")
+	}
 	for _, bad := range []string{"", "1", "1 (x", "1 (x) S", "x (y) S 3 4 5 0 -1 0 0 0 0 0 10 20 30 40 20 0 1 0 777"} {
 		_, ok := parseStat([]byte(bad))
 		require.False(t, ok, bad)

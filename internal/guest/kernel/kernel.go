@@ -1,154 +1,145 @@
-// Package kernel runs code of a language in a sandbox and tells its results
-// apart from its output.
+// Package kernel runs code of a language in a sandbox, keeps its state from one
+// run to the next, and tells its results apart from its output.
 //
 // A language is an interpreter in the sandbox and a small driver for it, which
-// is embedded here. The driver takes the code from a descriptor of its own,
-// runs it, and writes what the code evaluated to and how it failed to another,
-// the report:
+// is embedded here. The driver is told what to run over a socket of its own,
+// runs it, and says there what the code evaluated to and how it ended:
 //
 //	engine                              sandbox
 //	run python3 -c driver ──────────────▶
-//	program (fd 3): "1/0" ──────────────▶  the driver reads all of it first
+//	"run more 1 4 -\n1/0\n" (fd 3) ─────▶  the driver runs one piece of code
 //	         ◀─────────────────────────── output of the code (fd 1, fd 2)
-//	         ◀─────────────────────────── report (fd 4): {"items":[],"error":{…}}
+//	         ◀─────────────────────────── "item 21\n{…}", "done 52\n{"error":{…}}" (fd 3)
+//	"run more …" ───────────────────────▶  the next, in the same interpreter
 //
 // So output is output, whatever it looks like. Programs that the code starts
-// do not have the report's descriptor. The code itself, being in the same
-// process, can find it; what it could forge is the result of itself, and a
-// report that is not as it should be is an error of the run, nothing else.
+// do not have the socket. The code itself, being in the same process, can find
+// it; what it could forge is the result of itself, and what is not as it should
+// be ends the interpreter, nothing else. What a driver says comes after all
+// output that was written before.
+//
+// What a driver is told, each a line and so many bytes:
+//
+//	run <last or more> <lines> <bytes> <bytes or ->
+//	    code to run, in lines and bytes that end with a line's end, and what it
+//	    finds as its standard input, - for nothing. After the last the
+//	    interpreter ends by itself.
+//	functions <bytes>
+//	    names of the functions that code can call from now on, a list in JSON,
+//	    where the language has a way to call them
+//	return <bytes>
+//	    {"id":1,"value":…} or {"id":1,"error":"…"}: what a call came to
+//	order 0
+//	    somebody reads both outputs of the next run as they come
+//	go 0
+//	    all output from before wait has been read
+//
+// What it says:
+//
+//	item <bytes>   {"main":true,"truncated":true,"data":{"text/plain":"…"}}: a
+//	               result, truncated when a form of it is cut or left out
+//	call <bytes>   {"id":1,"name":"…","args":…}: a call of a function
+//	wait 0         the next output is for the other stream, and waits for go
+//	late1 <bytes>, late2 <bytes>
+//	               output of what an earlier run has left behind
+//	done <bytes>   {"error":{"name":…,"value":…,"traceback":…},"status":0,"exit":false,"cpu_us":0,"max_rss":0}:
+//	               the run is over, and with exit the interpreter; all of it may
+//	               be left out
+//
+// SIGINT is to interrupt the run under way, and to do nothing otherwise. SIGURG
+// is to do nothing but to wake an interpreter that has yet to see to SIGINT.
 package kernel
 
 import (
-	"bytes"
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/agb-go/sdk/internal/guest"
 )
 
-// CodeLimit is how many bytes of code a Kernel takes.
-const CodeLimit = 4 << 20
+// Bounds of what a run takes.
+const (
+	CodeLimit  = 4 << 20 // bytes of code
+	StdinLimit = 1 << 20 // bytes of its standard input
+)
 
-// ErrCodeTooLong means that there are more than [CodeLimit] bytes of code.
-var ErrCodeTooLong = errors.New("kernel: code too long")
-
-// A Kernel runs code of one language in one sandbox, each run in a fresh
-// interpreter: nothing but files stays from one run to the next. It is safe
-// for concurrent use.
-type Kernel struct {
-	client   *guest.Client
-	language Language
-}
-
-// New returns a Kernel. It does no I/O.
-func New(client *guest.Client, language Language) *Kernel { return &Kernel{client, language} }
-
-// Result is how code ended.
-type Result struct {
-	Items          []Item // in the order in which the code showed them
-	Stdout, Stderr []byte
-	StdoutDropped  int64 // bytes beyond [guest.OutputLimit]
-	StderrDropped  int64
-	Error          *Error // nil when the code ran to its end
-	ErrorShown     bool   // whether Stderr tells Error already
-	TimedOut       bool
-	Duration       time.Duration
-}
-
-// Error is what ended code.
-type Error struct {
-	Name      string // such as "ZeroDivisionError"
-	Value     string // such as "division by zero"
-	Traceback string // of several lines; may be empty
-}
-
-// Text returns the error with its traceback, as interpreters print it.
-func (e *Error) Text() string {
-	if e.Traceback != "" {
-		return strings.TrimRight(e.Traceback, "\n")
-	}
-	return e.Name + ": " + e.Value
-}
+// Errors of what a run is asked to do.
+var (
+	ErrCodeTooLong  = errors.New("kernel: code too long")  // more than [CodeLimit]
+	ErrStdinTooLong = errors.New("kernel: input too long") // more than [StdinLimit]
+	ErrClosed       = errors.New("kernel: the context is closed")
+	ErrBusy         = errors.New("kernel: another run is under way") // for as long as [Options.Wait]
+	ErrRestarted    = errors.New("kernel: the context was restarted")
+)
 
 // MissingError means that the sandbox has no interpreter for a language.
 type MissingError struct {
 	Language     string
 	Interpreters []string // programs that were looked for
 	Install      string   // how to get one
+	Unfit        bool     // there is one, which cannot do it
 }
 
 // Error implements error.
 func (e *MissingError) Error() string {
+	if e.Unfit {
+		return fmt.Sprintf("no interpreter for %s: that of the image cannot run it", e.Language)
+	}
 	return fmt.Sprintf("no interpreter for %s: %s not found", e.Language, strings.Join(e.Interpreters, ", "))
 }
 
-// Run runs code and waits for its end. That code failed, or took longer than
-// timeout, is no error but in the Result. The error is [ErrCodeTooLong], a
-// [*MissingError], or one of [guest.Client.Run].
-func (k *Kernel) Run(ctx context.Context, code string, timeout time.Duration) (*Result, error) {
-	if len(code) > CodeLimit {
-		return nil, ErrCodeTooLong
-	}
-	cmd, err := k.command(ctx, code)
-	if err != nil {
-		return nil, err
-	}
-	var stdout, stderr bytes.Buffer
-	cmd.Timeout, cmd.Stdout, cmd.Stderr = timeout, &stdout, &stderr
-	exit, err := k.client.Run(ctx, cmd)
-	if err != nil {
-		return nil, err
-	}
-	r := &Result{
-		Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), StdoutDropped: exit.StdoutDropped, StderrDropped: exit.StderrDropped,
-		TimedOut: exit.TimedOut, Duration: exit.Duration,
-	}
-	k.conclude(r, exit, timeout)
-	return r, nil
+// Options are limits of a run, where its output goes, and what it is given.
+type Options struct {
+	// Wait is how long a run waits for its turn in a context; 0 means for ever.
+	Wait time.Duration
+	// Timeout and CPULimit end the run; 0 means never. The processor time is
+	// that of the whole interpreter, so that it takes a context of its own.
+	Timeout, CPULimit time.Duration
+	// Stdout and Stderr receive the output as it comes; nil discards. Each
+	// gets at most OutputLimit bytes; 0 means [guest.OutputLimit].
+	Stdout, Stderr io.Writer
+	OutputLimit    int64
+	// Ordered keeps the order between what is written to the two, as far as the
+	// language can: Python's own writing.
+	Ordered bool
+	// Stdin is what the code finds as its standard input; nil means nothing.
+	Stdin []byte
+	// Item, when not nil, is given results as they come, which are then not in
+	// [Result.Items]. Its error ends the run.
+	Item func(Item) error
+	// Reserve, when not nil, is asked before so many bytes of a result are
+	// kept. It may block, as a writer may.
+	Reserve func(n int) bool
+	// OutOfMemory, when not nil, says whether the memory was used up while the
+	// code ran. It is asked when the interpreter was killed.
+	OutOfMemory func() bool
+	// Functions are those that the code can call, if it is Python, JavaScript
+	// or TypeScript, and Call calls one, each call from a goroutine of its own.
+	Functions []string
+	Call      func(name string, args json.RawMessage) (json.RawMessage, error)
 }
 
-// command finds the interpreter and returns the command that runs code.
-func (k *Kernel) command(ctx context.Context, code string) (guest.Command, error) {
-	l := k.language.spec
-	path, err := k.client.LookPath(ctx, l.interpreters...)
-	if errors.Is(err, fs.ErrNotExist) {
-		return guest.Command{}, &MissingError{Language: l.name, Interpreters: l.interpreters, Install: l.install}
-	}
-	if err != nil {
-		return guest.Command{}, err
-	}
-	for name, content := range l.files {
-		if _, err := k.client.Write(ctx, name, guest.Overwrite, 0o644, strings.NewReader(content)); err != nil {
-			return guest.Command{}, fmt.Errorf("kernel: driver of %s: %w", l.name, err)
-		}
-	}
-	cmd := guest.Command{Args: append([]string{path}, l.args...), Env: l.env, Report: l.reports}
-	if l.stdin {
-		cmd.Stdin = strings.NewReader(code)
-	} else {
-		cmd.Program = []byte(code)
-	}
-	return cmd, nil
+// Result is how code ended.
+type Result struct {
+	Items        []Item     // in the order in which the code showed them
+	ItemsDropped int        // results that were left out, being too many or too large
+	Error        *Error     // nil when the code ran to its end
+	ErrorShown   bool       // whether the error output tells Error already
+	Exit         guest.Exit // of the interpreter; of one that goes on, of the run
+
+	Runs      int    // of this interpreter, this one included
+	Ended     bool   // whether the interpreter has ended, and with it all state
+	Restarted string // why the interpreter of the runs before has ended, when it has
+	Late      Late   // what came between the run before and this one
 }
 
-// conclude fills in what the report and the exit say.
-func (k *Kernel) conclude(r *Result, exit guest.Exit, timeout time.Duration) {
-	rep, err := parseReport(exit.Report, exit.ReportDropped)
-	r.Items = rep.items
-	switch {
-	case exit.TimedOut:
-		r.Error = &Error{Name: "TimeoutError", Value: fmt.Sprintf("the code was ended after %v", timeout)}
-	case err != nil:
-		r.Error = &Error{Name: "ReportError", Value: err.Error()}
-	case rep.err != nil:
-		r.Error, r.ErrorShown = rep.err, true
-	case exit.Signal != 0:
-		r.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("the interpreter was ended by signal %d", exit.Signal)}
-	case exit.Code != 0:
-		r.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("exit status %d", exit.Code)}
-	}
+// Late is output that belongs to no run: of threads, timers and processes that
+// an earlier run has left behind.
+type Late struct {
+	Stdout, Stderr []byte
+	Dropped        int64 // bytes that were too many
 }

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,7 +14,7 @@ func TestLookup(t *testing.T) {
 	for name, want := range map[string]string{
 		"python": "python", "py": "python", "Python3": "python", " PYTHON\n": "python",
 		"javascript": "javascript", "js": "javascript", "node": "javascript", "nodejs": "javascript",
-		"java": "java", "R": "r", "bash": "bash", "sh": "bash",
+		"java": "java", "R": "r", "bash": "bash", "sh": "bash", "TS": "typescript", "golang": "go",
 	} {
 		l, ok := Lookup(name)
 		require.True(t, ok, name)
@@ -22,74 +24,159 @@ func TestLookup(t *testing.T) {
 		_, ok := Lookup(name)
 		require.False(t, ok, name)
 	}
-	require.Equal(t, []string{"python", "javascript", "java", "r", "bash"}, Names())
+	require.Equal(t, []string{"python", "javascript", "typescript", "java", "r", "bash", "go"}, Names())
 }
 
-func TestReport(t *testing.T) {
-	r, err := parseReport([]byte(`{"items":[{"main":true,"data":{"text/plain":"1","application/json":{"a":[1]},
-		"application/vnd.vegalite.v5+json":"text"}}],"error":{"name":"E","value":"v","traceback":"t"}}`), 0)
-	require.NoError(t, err)
-	require.Equal(t, &Error{"E", "v", "t"}, r.err)
-	require.Len(t, r.items, 1)
-	require.True(t, r.items[0].Main)
-	require.Equal(t, "1", r.items[0].Data["text/plain"])
-	require.Equal(t, "text", r.items[0].Data["application/vnd.vegalite.v5+json"])
-
-	r, err = parseReport(nil, 0)
-	require.NoError(t, err)
-	require.Zero(t, r)
+// heard is what a driver said.
+type heard struct {
+	kind string
+	size int
+	body []byte // nil when it was not wanted
 }
 
-func TestReportRefuses(t *testing.T) {
-	item := func(data string) string { return `{"items":[{"main":false,"data":{` + data + `}}]}` }
+// hear has frames take text apart in pieces of so many bytes, of which it wants
+// all but those of the kind "not".
+func hear(text string, piece int) (all []heard, err error) {
+	f := frames{
+		begin: func(kind string, size int) (bool, error) {
+			if kind == "bad" {
+				return false, errFrame
+			}
+			all = append(all, heard{kind, size, nil})
+			return kind != "not", nil
+		},
+		take: func(kind string, body []byte) error {
+			last := &all[len(all)-1]
+			if last.kind != kind || body != nil && len(body) != last.size {
+				return errors.New("another frame")
+			}
+			last.body = body
+			return nil
+		},
+	}
+	for len(text) > 0 && err == nil {
+		n := min(piece, len(text))
+		_, err = f.Write([]byte(text[:n]))
+		text = text[n:]
+	}
+	return all, err
+}
+
+func TestFrames(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	text := "item 3\nabcdone 0\nnot 5\n12345item 1000\n" + long
+	want := []heard{{"item", 3, []byte("abc")}, {"done", 0, []byte{}}, {"not", 5, nil}, {"item", 1000, []byte(long)}}
+	for _, piece := range []int{1, 2, 3, 7, 64, len(text)} {
+		got, err := hear(text, piece)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, bad := range []string{
+		"\n", "item\n", "item \n", "item x\n", "item -1\n", "item 1 2\n", "item 99999999999\n", "item 4294967296\n", "bad 1\n",
+		strings.Repeat("x", headLimit+1), "item 1\nx" + strings.Repeat("y", headLimit+1),
+	} {
+		for _, piece := range []int{1, 1000} {
+			_, err := hear(bad, piece)
+			require.ErrorIs(t, err, errFrame, "%q", bad)
+		}
+	}
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add("item 3\nabcdone 0\nnot 5\n12345", 3)
+	f.Fuzz(func(t *testing.T, text string, piece int) {
+		if piece < 1 {
+			return
+		}
+		whole, err := hear(text, len(text)+1)
+		pieces, err2 := hear(text, piece)
+		require.Equal(t, err == nil, err2 == nil)
+		require.Equal(t, whole, pieces)
+	})
+}
+
+func TestItems(t *testing.T) {
+	item, err := parseItem([]byte(`{"main":true,"data":{"text/plain":"1","application/json":{"a":[1]},"application/vnd.vegalite.v5+json":"text"}}`))
+	require.NoError(t, err)
+	require.True(t, item.Main)
+	require.Equal(t, map[string]any{
+		"text/plain": "1", "application/json": json.RawMessage(`{"a":[1]}`), "application/vnd.vegalite.v5+json": "text",
+	}, item.Data)
+
+	item, err = parseItem([]byte(`{"truncated":true}`))
+	require.NoError(t, err)
+	require.Equal(t, Item{Truncated: true, Data: map[string]any{}}, item)
+
+	data := func(data string) string { return `{"main":false,"data":{` + data + `}}` }
 	forms := func(n int) string {
 		var s []string
 		for i := range n {
 			s = append(s, fmt.Sprintf(`"text/x%d":""`, i))
 		}
-		return item(strings.Join(s, ","))
-	}
-	items := func(n int) string {
-		return `{"items":[` + strings.TrimSuffix(strings.Repeat(`{"main":false,"data":{}},`, n), ",") + `]}`
+		return data(strings.Join(s, ","))
 	}
 	nested := func(n int) string {
-		return item(`"application/json":` + strings.Repeat("[", n) + strings.Repeat("]", n))
+		return data(`"application/json":` + strings.Repeat("[", n) + strings.Repeat("]", n))
 	}
-	for _, good := range []string{"{}", `{"items":null,"error":null}`, forms(maxForms), items(maxItems), nested(maxFormDepth)} {
-		_, err := parseReport([]byte(good), 0)
+	for _, good := range []string{"{}", data(""), forms(maxForms), nested(maxFormDepth)} {
+		_, err := parseItem([]byte(good))
 		require.NoError(t, err, good)
 	}
 	for _, bad := range []string{
-		" ", "[]", "{", "{}{}", "{} x", `{"x":1}`, `{"items":{}}`, `{"error":"e"}`, `{"error":{"code":1}}`, `{"items":[{"text/plain":"x"}]}`,
-		item(`"text":"x"`), item(`"text/plain":1`), item(`"text/plain":null,"text/html":{}`), item(`"TEXT/PLAIN":"x"`), item(`"a/b\n":"x"`),
-		forms(maxForms + 1), items(maxItems + 1), nested(maxFormDepth + 1),
+		"", " ", "[]", "{", "{}{}", "{} x", `{"x":1}`, `{"data":[]}`, `{"text/plain":"x"}`, `{"truncated":1}`,
+		data(`"text":"x"`), data(`"text/plain":1`), data(`"text/plain":null,"text/html":{}`), data(`"TEXT/PLAIN":"x"`), data(`"a/b\n":"x"`),
+		forms(maxForms + 1), nested(maxFormDepth + 1),
 	} {
-		_, err := parseReport([]byte(bad), 0)
+		_, err := parseItem([]byte(bad))
 		require.Error(t, err, bad)
 	}
-	_, err := parseReport([]byte("{}"), 1)
-	require.Error(t, err)
 }
 
-func TestErrorsAreClipped(t *testing.T) {
-	long := strings.Repeat("€", maxErrorText)
-	r, err := parseReport([]byte(`{"error":{"name":"`+long+`","value":"","traceback":"`+long+`end"}}`), 0)
+func TestEndings(t *testing.T) {
+	e, err := parseEnding([]byte(`{"error":{"name":"E","value":"v","traceback":"t"},"status":3,"exit":true,"cpu_us":7,"max_rss":9}`))
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(r.err.Name), maxErrorText+len("[…]"))
-	require.True(t, strings.HasSuffix(r.err.Text(), "end"))
+	require.Equal(t, ending{err: &Error{"E", "v", "t"}, status: 3, exits: true, cpu: 7000, maxRSS: 9}, e)
+	for _, good := range []string{"{}", `{"error":null}`, `{"status":255}`} {
+		_, err := parseEnding([]byte(good))
+		require.NoError(t, err, good)
+	}
+	for _, bad := range []string{
+		"", "[]", "{}{}", `{"x":1}`, `{"error":"e"}`, `{"error":{"code":1}}`, `{"status":-1}`, `{"status":256}`, `{"cpu_us":-1}`,
+		`{"cpu_us":9000000000000000000}`, `{"max_rss":-1}`, `{"exit":1}`,
+	} {
+		_, err := parseEnding([]byte(bad))
+		require.ErrorIs(t, err, errFrame, bad)
+	}
+	long := strings.Repeat("€", maxErrorText)
+	e, err = parseEnding([]byte(`{"error":{"name":"` + long + `","value":"","traceback":"` + long + `end"}}`))
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(e.err.Name), maxErrorText+len("[…]"))
+	require.True(t, strings.HasSuffix(e.err.Text(), "end"))
 	require.Equal(t, "E: v", (&Error{Name: "E", Value: "v"}).Text())
 }
 
-func FuzzReport(f *testing.F) {
-	f.Add([]byte(`{"items":[{"main":true,"data":{"text/plain":"1","application/json":{}}}],"error":{"name":"E"}}`))
+func FuzzItem(f *testing.F) {
+	f.Add([]byte(`{"main":true,"data":{"text/plain":"1","application/json":{}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := parseReport(b, 0)
-		if err != nil {
-			return
-		}
-		require.LessOrEqual(t, len(r.items), maxItems)
-		for _, item := range r.items {
+		if item, err := parseItem(b); err == nil {
 			require.LessOrEqual(t, len(item.Data), maxForms)
 		}
+		if e, err := parseEnding(b); err == nil {
+			require.True(t, e.status >= 0 && e.status <= 255 && e.cpu >= 0)
+		}
 	})
+}
+
+func TestGoPrograms(t *testing.T) {
+	for name, c := range map[string]struct{ code, want string }{
+		"a program":       {"package main\n\nfunc main() {}\n", "//line cell.go:1\npackage main\n\nfunc main() {}\n"},
+		"statements":      {`fmt.Println("x")`, "package main;import \"fmt\";\n//line cell.go:1\nfunc main() {fmt.Println(\"x\")\n}\n"},
+		"with imports":    {"import \"os\"\nos.Exit(3)", "package main;\n//line cell.go:1\nimport \"os\";func main() {\nos.Exit(3)\n}\n"},
+		"declarations":    {"func main() { print(1) }", "package main;\n//line cell.go:1\nfunc main() { print(1) }"},
+		"own names":       {"fmt := 1\n_ = fmt", "package main;\n//line cell.go:1\nfunc main() {fmt := 1\n_ = fmt\n}\n"},
+		"what is no code": {"func {", "package main;\n//line cell.go:1\nfunc main() {func {\n}\n"},
+		"nothing":         {"", "package main;\n//line cell.go:1\nfunc main() {\n}\n"},
+	} {
+		require.Equal(t, c.want, goProgram(c.code), name)
+	}
 }

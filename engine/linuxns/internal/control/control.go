@@ -5,17 +5,22 @@
 // takes place on a SOCK_SEQPACKET socket pair: one message, one packet.
 //
 //	owner                                     launcher
+//	  |                         Hello{groups}    |  once: where sandboxes have their groups
+//	  | <--------------------------------------- |
 //	  | Start{ID, what} + [stream, report]       |  fork; the sandbox has both descriptors
 //	  | ---------------------------------------> |
 //	  |        (report: ready, or what failed)   |
+//	  | Find{ID} + [answer]                      |
+//	  | ---------------------------------------> |
+//	  |        (answer: pidfd of pid 1, or none) |
 //	  | Kill{ID}                                 |
 //	  | ---------------------------------------> |  SIGKILL to the sandbox's pid 1
-//	  |                           Gone{ID, how}  |
+//	  |                    Gone{ID, how, usage}  |
 //	  | <--------------------------------------- |  pid 1 is reaped, so all are gone
 //
 // Each Start is answered by exactly one Gone, also when nothing was forked. A
-// Kill may come any time after its Start. End of file from the owner, however
-// it comes about, means: kill everything, wait, exit.
+// Find or Kill may come any time after its Start. End of file from the owner,
+// however it comes about, means: kill everything, wait, exit.
 package control
 
 import (
@@ -30,7 +35,8 @@ const (
 	RootLimit     = 4095 // bytes of Request.Root
 	HostnameLimit = 64   // bytes of Request.Hostname
 	RequestLimit  = requestHeader + RootLimit + HostnameLimit
-	GoneLimit     = 12
+	GoneLimit     = 8 + 4 + 1 + 4*8
+	HelloLimit    = 64 << 10
 )
 
 // Op is what a request asks for.
@@ -40,11 +46,13 @@ type Op uint8
 const (
 	Start Op = iota + 1 // a sandbox
 	Trial               // a process with Namespaces that ends at once
+	Find                // the pid 1 of the sandbox with that ID
 	Kill                // the end of the sandbox with that ID
 )
 
 // Request is a message of the owner. With Start and Trial come the descriptors
-// of the guest's stream and of the report pipe, in this order.
+// of the guest's stream and of the report pipe, in this order; with Find one end
+// of a socket for the answer.
 type Request struct {
 	Op         Op
 	ID         uint64
@@ -54,21 +62,15 @@ type Request struct {
 	Hostname   string
 }
 
-// Gone is a message of the launcher.
-type Gone struct {
-	ID     uint64
-	Status uint32 // of wait4; 0 when nothing was forked
-}
-
 // header is the fixed part of an encoded Request.
 type header struct {
 	Op                   Op
 	ID, Namespaces       uint64
-	Limits               [6]int64
+	Limits               [8]int64
 	RootLen, HostnameLen uint16
 }
 
-const requestHeader = 1 + 8 + 8 + 6*8 + 2 + 2
+const requestHeader = 1 + 8 + 8 + 8*8 + 2 + 2
 
 var errMalformed = errors.New("control: malformed message")
 
@@ -82,7 +84,10 @@ func (r *Request) Append(b []byte) ([]byte, error) {
 	l := r.Limits
 	b, err := binary.Append(b, order, header{
 		Op: r.Op, ID: r.ID, Namespaces: r.Namespaces,
-		Limits:  [6]int64{int64(l.Processes), int64(l.OpenFiles), l.FileBytes, l.DataBytes, l.DiskBytes, l.DiskInodes},
+		Limits: [8]int64{
+			int64(l.Processes), int64(l.OpenFiles), l.FileBytes, l.DataBytes, l.DiskBytes, l.DiskInodes,
+			l.MemoryBytes, int64(l.MilliCPU),
+		},
 		RootLen: uint16(len(r.Root)), HostnameLen: uint16(len(r.Hostname)),
 	})
 	if err != nil {
@@ -107,20 +112,8 @@ func ParseRequest(b []byte) (*Request, error) {
 		Limits: driver.Limits{
 			Processes: int(h.Limits[0]), OpenFiles: int(h.Limits[1]), FileBytes: h.Limits[2],
 			DataBytes: h.Limits[3], DiskBytes: h.Limits[4], DiskInodes: h.Limits[5],
+			MemoryBytes: h.Limits[6], MilliCPU: int(h.Limits[7]),
 		},
 		Root: string(b[:h.RootLen]), Hostname: string(b[h.RootLen:]),
 	}, nil
-}
-
-// Append appends g to b.
-func (g Gone) Append(b []byte) []byte {
-	return order.AppendUint32(order.AppendUint64(b, g.ID), g.Status)
-}
-
-// ParseGone decodes one packet.
-func ParseGone(b []byte) (Gone, error) {
-	if len(b) != 12 {
-		return Gone{}, errMalformed
-	}
-	return Gone{ID: order.Uint64(b), Status: order.Uint32(b[8:])}, nil
 }

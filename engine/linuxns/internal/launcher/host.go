@@ -25,7 +25,12 @@ func findHost(guestArgs, guestEnv []string) (layers.Host, error) {
 	if err != nil {
 		return layers.Host{}, fmt.Errorf("launcher: cap_last_cap: %w", err)
 	}
+	score, err := victim()
+	if err != nil {
+		return layers.Host{}, err
+	}
 	return layers.Host{
-		IDs: layers.FindIDs(), LastCap: lastCap, Filter: filter, GuestArgs: guestArgs, GuestEnv: guestEnv,
+		IDs: layers.FindIDs(), LastCap: lastCap, Landlock: layers.LandlockABI(), OOMScore: score,
+		Filter: filter, GuestArgs: guestArgs, GuestEnv: guestEnv,
 	}, nil
 }

@@ -28,10 +28,11 @@ func closeMapPipe() {
 	_ = take(layers.NullFD, layers.MapDoneFD)
 }
 
-// mapIDs maps the range into a child's user namespace and lets it go on.
-func mapIDs(pid int) error {
+// mapIDs maps the range that begins with first into a child's user namespace
+// and lets it go on.
+func mapIDs(pid int, first int64) error {
 	for _, name := range []string{"gid_map", "uid_map"} {
-		if err := write(fmt.Sprintf("/proc/%d/%s", pid, name), layers.RangeMap()); err != nil {
+		if err := write(fmt.Sprintf("/proc/%d/%s", pid, name), layers.RangeMap(first)); err != nil {
 			return at(layers.Identity, "write "+name, err)
 		}
 	}

@@ -12,6 +12,7 @@
 package launcher
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -20,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/agb-go/sdk/engine/linuxns/internal/cgroup"
 	"github.com/agb-go/sdk/engine/linuxns/internal/control"
 	"github.com/agb-go/sdk/engine/linuxns/internal/layers"
 )
@@ -34,8 +36,14 @@ const (
 // and handles them one at a time.
 type launcher struct {
 	host     layers.Host
+	groups   *groups
+	ranges   *ranges
+	persona  persona
 	epoll    int
 	children map[uint64]child // by the owner's id
+	last     uint64           // the highest id of a request so far
+	spare    *spare           // nil when there is none
+	wanted   *control.Request // what the next spare is to be like; nil when none is wanted
 	buf, oob []byte
 }
 
@@ -44,9 +52,14 @@ type launcher struct {
 type child struct {
 	id      uint64
 	pid, fd int
+	group   cgroup.Group
+	ids     int64 // first of its range; 0 without
 }
 
-func (c child) kill() { _ = unix.Kill(c.pid, unix.SIGKILL) }
+func (c child) kill() {
+	_ = unix.Kill(c.pid, unix.SIGKILL)
+	c.group.Kill()
+}
 
 // Main serves the owner at [layers.ControlFD] until it is gone, and then ends
 // the process. Guests are started with the arguments and the environment given.
@@ -77,27 +90,34 @@ func (l *launcher) prepare(guestArgs, guestEnv []string) error {
 	// The owner's keys are not the sandboxes'. Where this is refused, so are
 	// all other uses of keyrings.
 	_, _ = unix.KeyctlJoinSessionKeyring("")
-
+	// The program cannot be read, which makes who runs it undumpable, see
+	// PR_SET_DUMPABLE of prctl(2). What is forked here needs its files in /proc.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("launcher: become dumpable: %w", err)
+	}
+	if err := errors.Join(closeInherited(), calm()); err != nil {
+		return err
+	}
 	var err error
 	l.host, err = findHost(guestArgs, guestEnv)
 	if err != nil {
 		return err
 	}
 	unix.CloseOnExec(layers.ControlFD)
-	for fd := layers.ProgramFD; fd < layers.ReservedFD; fd++ { // all are /dev/null yet
+	for fd := layers.ProgramFD; fd < layers.ReservedFD; fd++ { // the guest's program, and /dev/null
 		unix.CloseOnExec(fd)
 	}
-	// This program is itself a sealed copy.
-	self, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("launcher: open the program: %w", err)
-	}
-	if err := move(self, layers.ProgramFD); err != nil {
-		return err
+	if l.ranges = newRanges(l.host.IDs, rangeLocks); l.host.IDs.Range {
+		l.persona = newPersona()
 	}
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return fmt.Errorf("launcher: epoll: %w", err)
 	}
+	l.groups = findGroups(os.Getenv(TagEnv))
+	if err := l.groups.hello(); err != nil {
+		return err
+	}
+	_ = l.groups.places.SweepDead() // what cannot be removed is no concern of this owner
 	return l.watch(child{fd: layers.ControlFD})
 }
 

@@ -33,12 +33,16 @@ func (l *launcher) serve() error {
 	events := make([]unix.EpollEvent, eventsAtOnce)
 	owned := true
 	for owned || len(l.children) > 0 {
-		n, err := unix.EpollWait(l.epoll, events, -1)
+		n, err := unix.EpollWait(l.epoll, events, l.timeout())
 		if err != nil {
 			if errors.Is(err, unix.EINTR) {
 				continue
 			}
 			return fmt.Errorf("launcher: wait: %w", err)
+		}
+		if n == 0 {
+			l.groups.retry()
+			l.makeSpare()
 		}
 		for _, e := range events[:n] {
 			id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32
@@ -54,7 +58,18 @@ func (l *launcher) serve() error {
 			}
 		}
 	}
+	l.groups.finish()
 	return nil
+}
+
+// timeout returns after how many milliseconds without work to do what can
+// wait; -1 is never.
+func (l *launcher) timeout() int {
+	busy := l.groups.timeout()
+	if l.wanted != nil && (busy < 0 || busy > spareDelay) {
+		return spareDelay
+	}
+	return busy
 }
 
 func (l *launcher) killAll() {
@@ -62,34 +77,58 @@ func (l *launcher) killAll() {
 	for _, c := range l.children {
 		c.kill()
 	}
+	l.wanted = nil
+	l.dropSpare()
 }
 
 // reap takes note of the end of a child, and with it of its whole sandbox: the
 // kernel ends a pid 1 last.
 func (l *launcher) reap(id uint64) {
 	if c, ok := l.children[id]; ok {
-		l.bury(c, unix.WNOHANG)
+		l.bury(c)
+	} else if l.spare != nil && l.spare.id == id {
+		l.dropSpare()
 	}
 }
 
-// bury waits for a child, frees what was kept of it, and tells the owner.
-func (l *launcher) bury(c child, options int) {
-	var status unix.WaitStatus
-	pid, err := unix.Wait4(c.pid, &status, options, nil)
-	for errors.Is(err, unix.EINTR) {
-		pid, err = unix.Wait4(c.pid, &status, options, nil)
+// bury reaps a child if it is dead, frees what was kept of it, and tells the
+// owner.
+func (l *launcher) bury(c child) {
+	reaped, err := wait(c.pid, unix.WNOHANG)
+	if err == nil && reaped == nil {
+		return // the loop comes back while the descriptor is ready
 	}
-	if err == nil && pid != c.pid {
-		return // not yet; the loop comes back while the descriptor is ready
-	}
-	_ = unix.Close(c.fd) // also leaves the loop
 	delete(l.children, c.id)
-	l.gone(c.id, uint32(status))
+	gone := control.Gone{ID: c.id, Usage: l.groups.usage(c.group)}
+	if reaped != nil {
+		gone.Status = uint32(*reaped)
+	}
+	l.release(c)
+	tell(gone)
 }
 
-// gone tells the owner that a sandbox is gone. An owner that is gone itself
+// release frees what is kept of a child that is reaped.
+func (l *launcher) release(c child) {
+	_ = unix.Close(c.fd) // also leaves the loop
+	l.groups.remove(c.group)
+	l.ranges.free(c.ids)
+}
+
+// wait reaps a child. Without blocking it returns nil when it is not dead yet.
+func wait(pid, options int) (*unix.WaitStatus, error) {
+	var status unix.WaitStatus
+	got, err := unix.Wait4(pid, &status, options, nil)
+	for errors.Is(err, unix.EINTR) {
+		got, err = unix.Wait4(pid, &status, options, nil)
+	}
+	if err != nil || got != pid {
+		return nil, err
+	}
+	return &status, nil
+}
+
+// tell tells the owner that a sandbox is gone. An owner that is gone itself
 // does not mind.
-func (l *launcher) gone(id uint64, status uint32) {
-	msg := control.Gone{ID: id, Status: status}.Append(make([]byte, 0, control.GoneLimit))
-	_, _ = unix.Write(layers.ControlFD, msg)
+func tell(gone control.Gone) {
+	_, _ = unix.Write(layers.ControlFD, gone.Append(make([]byte, 0, control.GoneLimit)))
 }

@@ -11,6 +11,10 @@ const ptyLimit = "64"
 // user namespace cannot make any.
 func (b *builder) devices() {
 	b.Layer(Devices)
+	if Without(partDev) {
+		b.bind(old+"/dev", "/dev", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+		return
+	}
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
 		path := "/dev/" + name
 		b.mkfile(path)

@@ -18,7 +18,7 @@ var etcFiles = []string{
 	"localtime", "timezone", "locale.conf", "locale.alias", "os-release", "debian_version", "shells", "inputrc",
 	"bash.bashrc",
 	// Languages.
-	"java", "java-*-openjdk", "python3", "python3.*", "perl", "R", "dotnet", "maven/m2.conf", "maven/logging",
+	"java", "java-*-openjdk", "python3", "python3.*", "perl", "R", "dotnet", "matplotlibrc", "maven/m2.conf", "maven/logging",
 	// Text, images, fonts.
 	"fonts", "ImageMagick-*", "xml",
 }

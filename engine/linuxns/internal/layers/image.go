@@ -5,7 +5,9 @@ package layers
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +18,20 @@ var ours = map[string][]string{
 	"/":     {"proc", "dev", "sys", "tmp", "run", "home", "var"},
 	"/home": {user},
 	"/var":  {"tmp"},
+}
+
+// Hides reports whether a path of an image, with "/" for its root, is not shown
+// because it is, or is in, what every sandbox has for itself.
+func Hides(path string) bool {
+	for dir, names := range ours {
+		for _, name := range names {
+			place := filepath.Join(dir, name)
+			if path == place || strings.HasPrefix(path, place+"/") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // imageView shows the entries of a root directory, and mounts the sandbox's

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,26 +13,6 @@ import (
 
 	"github.com/agb-go/sdk/engine/linuxns/internal/tape"
 )
-
-func TestHoldsRange(t *testing.T) {
-	for _, c := range []struct {
-		name, text string
-		want       bool
-	}{
-		{"host", "         0          0 4294967295\n", true},
-		{"exactly", "100000 0 65536\n", true},
-		{"starts late", "100001 0 65536\n", false},
-		{"one short", "0 0 165535\n", false},
-		{"just enough", "0 0 165536\n", true},
-		{"one id", "0 1000 1\n", false},
-		{"second line", "0 1000 1\n1 100000 200000\n", true},
-		{"split", "0 0 150000\n150000 200000 50000\n", false},
-		{"empty", "", false},
-		{"nonsense", "a b c\n", false},
-	} {
-		require.Equal(t, c.want, holdsRange(strings.NewReader(c.text)), c.name)
-	}
-}
 
 func TestSmallCopiesOnlyWhatAllMayRead(t *testing.T) {
 	dir := t.TempDir()

@@ -11,6 +11,13 @@ import (
 // network brings loopback up, the only interface there is, and names the host.
 func (b *builder) network(hostname string) {
 	b.Layer(Network)
+	if !Without(partNetwork) {
+		b.loopback()
+	}
+	b.call("set the host name", unix.SYS_SETHOSTNAME, b.String(hostname), uintptr(len(hostname)))
+}
+
+func (b *builder) loopback() {
 	b.Add(tape.Call{
 		Step: "open a socket", Nr: unix.SYS_SOCKET, Save: true,
 		Args: [6]uintptr{unix.AF_INET, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, 0},
@@ -24,5 +31,4 @@ func (b *builder) network(hostname string) {
 	copy(up.name[:], "lo")
 	b.openedCall("bring loopback up", unix.SYS_IOCTL, unix.SIOCSIFFLAGS, tape.Hold(b.Tape, up))
 	b.openedCall("close the socket", unix.SYS_CLOSE)
-	b.call("set the host name", unix.SYS_SETHOSTNAME, b.String(hostname), uintptr(len(hostname)))
 }

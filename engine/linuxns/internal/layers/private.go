@@ -27,9 +27,12 @@ func (b *builder) private(l driver.Limits) {
 	const at = "/.private"
 	b.mkdir(at, 0o700)
 	// The directories that are there from the start are not the sandbox's.
-	inodes := l.DiskInodes + int64(len(writable)) + 1
+	size, inodes := l.DiskBytes, l.DiskInodes+int64(len(writable))+1
+	if Without(driver.DiskLimit) {
+		size, inodes = 0, 0
+	}
 	b.mount("tmpfs", at, plain,
-		"mode=0700,size="+strconv.FormatInt(l.DiskBytes, 10)+",nr_inodes="+strconv.FormatInt(inodes, 10))
+		"mode=0700,size="+strconv.FormatInt(size, 10)+",nr_inodes="+strconv.FormatInt(inodes, 10))
 	for _, w := range writable {
 		dir := at + "/" + w.name
 		b.mkdir(dir, w.perm)

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/agb-go/sdk/engine/driver"
 	"github.com/agb-go/sdk/engine/linuxns/internal/tape"
 )
 
@@ -32,20 +33,39 @@ func (b *builder) own(path string) {
 // bounding set and ids need capabilities, which go last.
 func (b *builder) privileges(h *Host) {
 	b.Layer(Privileges)
-	b.call("lock secure bits", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, secureBits)
-	for c := 0; c <= h.LastCap; c++ {
-		b.call("drop a bounding capability", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(c))
+	if Without(driver.Capabilities) {
+		b.call("keep capabilities", unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1)
+	} else {
+		b.boundCapabilities(h.LastCap)
 	}
 	if h.IDs.Range {
 		b.call("drop groups", unix.SYS_SETGROUPS, 0, 0)
 		b.call("become the sandbox's group", unix.SYS_SETRESGID, UserID, UserID, UserID)
 		b.call("become the sandbox's user", unix.SYS_SETRESUID, UserID, UserID, UserID)
 	}
-	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	b.call("drop capabilities", unix.SYS_CAPSET, tape.Hold(b.Tape, header), tape.Hold(b.Tape, &[2]unix.CapUserData{}))
-	b.call("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
+	if Without(driver.Capabilities) {
+		b.keepCapabilities(h.LastCap)
+	} else {
+		b.setCapabilities("drop capabilities", [2]unix.CapUserData{})
+	}
+	if !Without(driver.NoNewPrivs) {
+		b.call("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
+	}
 	// After the last change of credentials, which would reset it.
 	b.call("die with the launcher", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
+}
+
+// boundCapabilities leaves nothing that an exec could give.
+func (b *builder) boundCapabilities(last int) {
+	b.call("lock secure bits", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, secureBits)
+	for c := 0; c <= last; c++ {
+		b.call("drop a bounding capability", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(c))
+	}
+}
+
+func (b *builder) setCapabilities(step string, data [2]unix.CapUserData) {
+	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	b.call(step, unix.SYS_CAPSET, tape.Hold(b.Tape, header), tape.Hold(b.Tape, &data))
 }
 
 // filter installs the system call filter. All later calls pass through it.

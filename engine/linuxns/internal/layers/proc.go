@@ -24,9 +24,12 @@ const empty = "/.empty"
 // when the host's /proc is itself covered in places, as in containers.
 func (b *builder) proc(ids IDs) {
 	b.Layer(Proc)
-	b.mount("proc", "/proc", plain|unix.MS_NOEXEC, "")
-	// The filter refuses nested user namespaces; this is the second line.
-	b.write("/proc/sys/user/max_user_namespaces", "0", 0, 0)
+	if Without(partPID) {
+		b.bind(old+"/proc", "/proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	} else {
+		b.mount("proc", "/proc", plain|unix.MS_NOEXEC, "")
+	}
+	b.settings(ids)
 	b.mkdir(empty, 0o555)
 	for _, name := range procHidden {
 		path := "/proc/" + name

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/agb-go/sdk/engine/driver"
 )
 
 // EntryLimit bounds how many things one directory of a root may show: each is
@@ -72,6 +74,8 @@ func (b *builder) finishRoot() {
 	b.Layer(RootFiles)
 	b.unmount(old, unix.MNT_DETACH)
 	b.rmdir(old)
-	b.attributes("/", readOnly, 0)
+	if !Without(driver.ReadOnlyRoot) {
+		b.attributes("/", readOnly, 0)
+	}
 	b.chdir("/")
 }

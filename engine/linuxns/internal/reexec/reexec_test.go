@@ -60,6 +60,7 @@ func TestGuard(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, null.Close()) })
 	_, stream := socket(t, unix.SOCK_STREAM)
 	_, packets := socket(t, unix.SOCK_SEQPACKET)
+	_, datagrams := socket(t, unix.SOCK_DGRAM)
 
 	for _, c := range []struct {
 		name  string
@@ -71,7 +72,7 @@ func TestGuard(t *testing.T) {
 		{"a file", LauncherArgs(), []*os.File{null}},
 		{"a pipe", LauncherArgs(), []*os.File{pipe}},
 		{"another socket", LauncherArgs(), []*os.File{stream}},
-		{"guest, another socket", GuestArgs(), []*os.File{packets}},
+		{"guest, another socket", GuestArgs(), []*os.File{datagrams}},
 		{"no marker", LauncherArgs()[:1], []*os.File{packets}},
 		{"another marker", []string{launcherName, "x"}, []*os.File{packets}},
 		{"another name", []string{"program", marker}, []*os.File{packets}},
@@ -95,9 +96,11 @@ func TestLauncher(t *testing.T) {
 	require.Zero(t, start(t, LauncherArgs(), files...))
 }
 
-// TestGuest starts a guest whose stream is over at once.
+// TestGuest starts guests whose stream is over at once, or never comes.
 func TestGuest(t *testing.T) {
-	ours, theirs := socket(t, unix.SOCK_STREAM)
-	require.NoError(t, ours.Close())
-	require.NotEqual(t, reachedCode, start(t, GuestArgs(), theirs))
+	for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_SEQPACKET} {
+		ours, theirs := socket(t, kind)
+		require.NoError(t, ours.Close())
+		require.NotEqual(t, reachedCode, start(t, GuestArgs(), theirs))
+	}
 }

@@ -4,7 +4,13 @@ package seccomp
 
 import "golang.org/x/sys/unix"
 
-const auditArch = unix.AUDIT_ARCH_AARCH64
+const nativeABI = unix.AUDIT_ARCH_AARCH64
 
-// deniedHere are the denied calls that only this architecture has.
-var deniedHere []uint32
+var otherABIs []span
+
+// Everything that this architecture has, both have.
+var (
+	allowedHere, refusedHere, missingHere []group
+
+	byArgumentsHere []examined
+)

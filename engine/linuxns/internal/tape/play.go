@@ -12,17 +12,22 @@ import (
 
 // Start forks a child with the clone flags given (CLONE_NEW*, no others) that
 // plays the tape, and returns its pid with a pidfd, closed on exec. It does not
-// wait for it.
+// wait for it. The child is in the version 2 control group that the descriptor
+// group stands for, from its first instruction on; with -1 in the caller's.
 //
 // It forks the whole address space, so it belongs in a small process. The
 // calling goroutine must be locked to its thread; when a tape asks for a
 // signal at the parent's death, that means the death of this thread.
-func (t *Tape) Start(namespaces uint64) (pid, pidFD int, err error) {
+func (t *Tape) Start(namespaces uint64, group int) (pid, pidFD int, err error) {
 	m := &memory{report: t.report, block: ^uint64(0)}
 	m.clone = cloneArgs{
 		flags:      namespaces | unix.CLONE_CLEAR_SIGHAND | unix.CLONE_PIDFD,
 		pidFD:      uint64(uintptr(unsafe.Pointer(&m.pidFD))),
 		exitSignal: uint64(unix.SIGCHLD),
+	}
+	if group >= 0 {
+		m.clone.flags |= unix.CLONE_INTO_CGROUP
+		m.clone.cgroup = uint64(group)
 	}
 	r, errno := fork(t.parts, m)
 	runtime.KeepAlive(t)
@@ -103,6 +108,9 @@ func play(parts [][]op, m *memory) {
 			r, _, errno := syscall.RawSyscall6(o.nr, first, o.args[1], o.args[2], o.args[3], o.args[4], o.args[5])
 			if errno == 0 && r < o.want {
 				errno = unix.EIO
+			}
+			if errno != 0 && o.flags&flagOptional != 0 {
+				r, errno = ^uintptr(0), 0
 			}
 			if errno != 0 {
 				m.failure[0] = markFailure

@@ -46,6 +46,9 @@ func (f *Failure) Append(b []byte) []byte {
 	return append(b, name[:min(len(name), nameLimit)]...)
 }
 
+// AppendReady appends what a child reports that has become its program.
+func AppendReady(b []byte) []byte { return binary.NativeEndian.AppendUint32(b, markReady) }
+
 // ErrVanished means that the child ended, or was never made, without a word.
 var ErrVanished = errors.New("tape: the process ended before it was ready")
 

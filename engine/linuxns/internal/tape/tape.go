@@ -29,6 +29,9 @@ type Call struct {
 	Save bool
 	// Saved puts what was kept in place of the first argument.
 	Saved bool
+	// Optional lets the tape go on when the call fails. What it was to save is
+	// then no descriptor, so that calls that need it fail, too.
+	Optional bool
 }
 
 // op is a Call as the child reads it: no pointers that Go has to know of.
@@ -44,6 +47,7 @@ type op struct {
 const (
 	flagSave = 1 << iota
 	flagSaved
+	flagOptional
 )
 
 // Tape is a list of system calls, with the memory they refer to. Build it,
@@ -73,6 +77,9 @@ func (t *Tape) Add(c Call) {
 	}
 	if c.Saved {
 		o.flags |= flagSaved
+	}
+	if c.Optional {
+		o.flags |= flagOptional
 	}
 	if !t.open {
 		t.parts, t.open = append(t.parts, nil), true

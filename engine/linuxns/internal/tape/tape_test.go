@@ -32,7 +32,7 @@ func playTape(t *testing.T, namespaces uint64, build func(*Tape)) (unix.WaitStat
 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pid, pidFD, err := tape.Start(namespaces)
+	pid, pidFD, err := tape.Start(namespaces, -1)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	require.NoError(t, unix.Close(pidFD))
@@ -131,8 +131,21 @@ func TestStartFails(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	tape := New(0)
 	exit(tape, 0)
-	_, _, err := tape.Start(unix.CLONE_NEWNS | unix.CLONE_FS) // contradict each other
+	_, _, err := tape.Start(unix.CLONE_NEWNS|unix.CLONE_FS, -1) // contradict each other
 	require.ErrorIs(t, err, unix.EINVAL)
+}
+
+// TestBadGroup: a child that cannot be in its group is not made.
+func TestBadGroup(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, null.Close()) }()
+	tape := New(0)
+	exit(tape, 0)
+	_, _, err = tape.Start(0, int(null.Fd()))
+	require.ErrorIs(t, err, unix.EBADF)
 }
 
 func TestNameLimit(t *testing.T) {
@@ -163,4 +176,21 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("unexpected error %v", err)
 		}
 	})
+}
+
+// TestOptional: the tape goes on, and what comes of the failed call is useless.
+func TestOptional(t *testing.T) {
+	status, err := playTape(t, 0, func(tape *Tape) {
+		tape.Add(Call{Step: "duplicate", Nr: unix.SYS_DUP, Args: [6]uintptr{2}, Save: true})
+		tape.Add(Call{
+			Step: "open", Nr: unix.SYS_OPENAT, Args: [6]uintptr{cwd, tape.String("/does/not/exist")}, Save: true, Optional: true,
+		})
+		tape.Add(Call{Step: "too little", Nr: unix.SYS_READ, Args: [6]uintptr{^uintptr(0)}, Want: 1, Optional: true})
+		tape.Add(Call{Step: "close", Nr: unix.SYS_CLOSE, Saved: true})
+		exit(tape, 0)
+	})
+	var f *Failure
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, &Failure{Index: 3, Step: "close", Errno: unix.EBADF}, f)
+	require.Equal(t, exitFailed, status.ExitStatus())
 }

@@ -1,8 +1,14 @@
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
 import java.io.FileDescriptor;
+import java.io.FileInputStream;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import jdk.jshell.Diag;
@@ -13,39 +19,128 @@ import jdk.jshell.SnippetEvent;
 import jdk.jshell.SourceCodeAnalysis;
 import jdk.jshell.execution.LocalExecutionControlProvider;
 
-/** Runs the code on its standard input, statement by statement, and reports its result on descriptor 4. */
+/** Runs code that comes over the socket on descriptor 3, see package kernel, statement by statement. */
 public class Cell {
     private static final List<String> IMPORTS = List.of(
             "java.io.*", "java.math.*", "java.net.*", "java.nio.file.*", "java.util.*", "java.util.concurrent.*",
             "java.util.function.*", "java.util.prefs.*", "java.util.regex.*", "java.util.stream.*");
+    private static final int LIMIT = 60_000;
 
+    private static volatile int cell; // the number of the run under way, 0 between runs
+    private static volatile boolean stopped;
+    private static OutputStream answers;
     private static String main;
     private static String error;
 
     public static void main(String[] args) throws Exception {
-        String code = new String(System.in.readAllBytes(), StandardCharsets.UTF_8);
         var open = FileDescriptor.class.getDeclaredConstructor(int.class);
         open.setAccessible(true);
-        try (OutputStream report = new FileOutputStream(open.newInstance(4))) {
-            try (JShell shell = JShell.builder().executionEngine(new LocalExecutionControlProvider(), null)
-                    .out(System.out).err(System.err).build()) {
-                for (String name : IMPORTS) {
-                    shell.eval("import " + name + ";");
-                }
-                run(shell, code);
+        var requests = new DataInputStream(new BufferedInputStream(new FileInputStream(open.newInstance(3))));
+        answers = new FileOutputStream(open.newInstance(3));
+        JShell shell = JShell.builder().executionEngine(new LocalExecutionControlProvider(), null)
+                .out(System.out).err(System.err).build();
+        sun.misc.Signal.handle(new sun.misc.Signal("INT"), signal -> {
+            if (cell != 0) {
+                stopped = true;
+                stop(shell, cell);
+            }
+        });
+        for (String name : IMPORTS) {
+            shell.eval("import " + name + ";");
+        }
+        long used = 0;
+        int count = 0;
+        for (String[] line = header(requests); line != null; line = header(requests)) {
+            if (!line[0].equals("run")) {
+                requests.readNBytes(Integer.parseInt(line[1]));
+                continue;
+            }
+            String code = new String(requests.readNBytes(Integer.parseInt(line[3])), StandardCharsets.UTF_8);
+            if (!line[4].equals("-")) {
+                requests.readNBytes(Integer.parseInt(line[4]));
+            }
+            main = null;
+            error = null;
+            stopped = false;
+            cell = ++count;
+            run(shell, code);
+            cell = 0;
+            if (stopped && error == null) {
+                fail("InterruptError", "the code was interrupted", "");
             }
             System.out.flush();
             System.err.flush();
-            String items = main == null ? "" : "{\"main\":true,\"data\":{\"text/plain\":" + quote(main) + "}}";
-            report.write(("{\"items\":[" + items + "],\"error\":" + error + "}").getBytes(StandardCharsets.UTF_8));
+            if (main != null) {
+                tell("item", "{\"main\":true,\"data\":{\"text/plain\":" + quote(main) + "}}");
+            }
+            long before = used;
+            used = used();
+            tell("done", "{\"error\":" + error + ",\"cpu_us\":" + (used - before) + ",\"max_rss\":" + peak() + "}");
+            if (line[1].equals("last")) {
+                break;
+            }
         }
         System.exit(error == null ? 0 : 1);
+    }
+
+    /** Stops a run, which may be between two statements, or compile one, when it is told for the first time. */
+    private static void stop(JShell shell, int run) {
+        new Thread(() -> {
+            while (cell == run) {
+                shell.stop();
+                try {
+                    Thread.sleep(20);
+                } catch (InterruptedException e) {
+                    return;
+                }
+            }
+        }).start();
+    }
+
+    /** The processor time of this process and of those that it waited for, in microseconds. See proc(5) on stat. */
+    private static long used() throws IOException {
+        String stat = Files.readString(Path.of("/proc/self/stat"));
+        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+        long ticks = 0;
+        for (int i = 11; i < 15; i++) {
+            ticks += Long.parseLong(fields[i]);
+        }
+        return ticks * 10_000;
+    }
+
+    /** The most memory that this process has had, in bytes. See proc(5) on status. */
+    private static long peak() throws IOException {
+        for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+            if (line.startsWith("VmHWM:")) {
+                return Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024;
+            }
+        }
+        return 0;
+    }
+
+    private static String[] header(DataInputStream in) throws IOException {
+        StringBuilder line = new StringBuilder();
+        for (int c = in.read(); c >= 0; c = in.read()) {
+            if (c == '\n') {
+                return line.toString().split(" ");
+            }
+            line.append((char) c);
+        }
+        return null;
+    }
+
+    private static void tell(String kind, String body) throws IOException {
+        byte[] data = body.getBytes(StandardCharsets.UTF_8);
+        var frame = new ByteArrayOutputStream();
+        frame.writeBytes((kind + " " + data.length + "\n").getBytes(StandardCharsets.UTF_8));
+        frame.writeBytes(data);
+        answers.write(frame.toByteArray());
     }
 
     private static void run(JShell shell, String code) {
         SourceCodeAnalysis analysis = shell.sourceCodeAnalysis();
         String rest = code;
-        while (!rest.isBlank() && error == null) {
+        while (!rest.isBlank() && error == null && !stopped) {
             var part = analysis.analyzeCompletion(rest);
             String source = part.source() == null ? rest : part.source();
             rest = part.source() == null ? "" : part.remaining();
@@ -93,7 +188,11 @@ public class Cell {
     private static void fail(String name, String value, String traceback) {
         System.out.flush();
         System.err.print(traceback.isEmpty() ? name + ": " + value + '\n' : traceback);
-        error = "{\"name\":" + quote(name) + ",\"value\":" + quote(value) + ",\"traceback\":" + quote(traceback) + "}";
+        error = "{\"name\":" + quote(clip(name)) + ",\"value\":" + quote(clip(value)) + ",\"traceback\":" + quote(clip(traceback)) + "}";
+    }
+
+    private static String clip(String s) {
+        return s.length() <= LIMIT ? s : s.substring(s.length() - LIMIT);
     }
 
     private static String quote(String s) {

@@ -1,1 +1,54 @@
-eval "$(if command -v cat >/dev/null; then cat; else while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line"; done; fi <&3)" 3<&-
+# Runs code that comes over the socket on descriptor 3, see package kernel. These
+# lines are joined to one, so that the numbers of lines are those of the code;
+# $1 is a line's end. An image may have a plain shell and nothing else.
+_agb_nl=$1; shift;
+_agb_due=; _agb_cpu=0; _agb_rss=0; _agb_trace=; _agb_path=$PATH;
+# See proc(5) on stat: the times are in ticks of 10 ms, the memory in pages.
+_agb_use() {
+  IFS=' ' read -r _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x \
+    _agb_u _agb_s _agb_cu _agb_cs _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_rss _agb_x </proc/$$/stat || return 0;
+  _agb_cpu=$(((_agb_u + _agb_s + _agb_cu + _agb_cs) * 10000));
+};
+# Reads so many bytes, whatever became of PATH.
+_agb_take() { PATH=$_agb_path command head -c "$1" <&3; };
+# Half of what is told must not be left behind.
+trap '' INT;
+# Code that breaks out of the inner loop is still in the outer.
+while :; do while :; do
+  # What the code has traced is not to be traced here.
+  { case $- in *x*) _agb_trace='set -x; ';; esac; set +x; } 2>/dev/null;
+  if [ -n "$_agb_due" ]; then
+    trap '' INT;
+    _agb_before=$_agb_cpu;
+    _agb_use;
+    _agb_body="{\"status\":$_agb_status,\"cpu_us\":$((_agb_cpu - _agb_before)),\"max_rss\":$((_agb_rss * 4096))}";
+    printf 'done %d\n%s' "${#_agb_body}" "$_agb_body" >&3;
+    if [ "$_agb_due" = last ]; then exit "$_agb_status"; fi;
+    _agb_due=;
+  fi;
+  IFS=' ' read -r _agb_op _agb_mode _agb_lines _agb_bytes _agb_given <&3 || exit 0;
+  if [ "$_agb_op" != run ]; then _agb_take "$_agb_mode" >/dev/null; continue; fi;
+  _agb_code=;
+  # Line by line a long one takes too long. A plain head may read too much, so
+  # that nothing may follow.
+  if [ "$_agb_bytes" -gt 16384 ] && [ "$_agb_given" = - ]; then
+    _agb_code=$(_agb_take "$_agb_bytes")$_agb_nl;
+    _agb_lines=0;
+  fi;
+  while [ "$_agb_lines" -gt 0 ]; do
+    IFS= read -r _agb_line <&3 || exit 0;
+    _agb_code=$_agb_code$_agb_line$_agb_nl;
+    _agb_lines=$((_agb_lines - 1));
+  done;
+  _agb_in=/dev/null;
+  if [ "$_agb_given" != - ]; then
+    _agb_in=/tmp/.agb-input-$$;
+    _agb_take "$_agb_given" | { PATH=$_agb_path command cat 2>/dev/null >|"$_agb_in"; PATH=$_agb_path command cat >/dev/null; };
+  fi;
+  _agb_code=$_agb_trace$_agb_code; _agb_trace=;
+  _agb_due=$_agb_mode; _agb_status=130;
+  # SIGINT leaves whatever loop or list is under way. In a function it does not.
+  trap 'continue 99' INT;
+  eval "$_agb_code" 3<&- <"$_agb_in";
+  { _agb_status=$?; case $- in *x*) _agb_trace='set -x; ';; esac; set +x; } 2>/dev/null;
+done; done

@@ -1,39 +1,158 @@
-// Runs the code on descriptor 3 and reports its results on descriptor 4.
+// Runs code that comes over the socket on descriptor 3, see package kernel.
 'use strict';
 (() => {
   const fs = require('fs');
+  const net = require('net');
   const util = require('util');
   const vm = require('vm');
+  const { AsyncLocalStorage } = require('async_hooks');
 
-  const name = 'cell.js';
-  const textLimit = 4 << 20;
-  const items = [];
-  let failure = null;
+  const textLimit = 1 << 20;
+  const dataLimit = 10 << 20;
+  const formLimit = 16;
+  const depthLimit = 64;
+  const itemLimit = 15 << 20;
 
-  const source = fs.readFileSync(3, 'utf8');
-  fs.closeSync(3);
+  const write = (data) => {
+    for (let n = 0; n < data.length; ) {
+      try {
+        n += fs.writeSync(3, data, n);
+      } catch (err) {
+        if (err.code !== 'EAGAIN') throw err;
+      }
+    }
+  };
+  // tell sends a frame, or with soon lets it wait for another that is to come.
+  let unsent = [];
+  const tell = (kind, body, soon) => {
+    body = Buffer.from(body);
+    unsent.push(Buffer.from(`${kind} ${body.length}\n`), body);
+    if (soon) return;
+    const data = Buffer.concat(unsent);
+    unsent = [];
+    write(data);
+  };
 
+  // The run under way. What earlier ones have left behind runs outside of it.
+  let current = null;
+  const runs = new AsyncLocalStorage();
+  const belongs = () => current === null || runs.getStore() === undefined || runs.getStore() === current;
+
+  for (const [name, stream] of [['late1', process.stdout], ['late2', process.stderr]]) {
+    const original = stream.write;
+    stream.write = function (chunk, encoding, callback) {
+      if (belongs()) return original.call(this, chunk, encoding, callback);
+      const data = typeof chunk === 'string' ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8') : Buffer.from(chunk);
+      for (let at = 0; at < data.length; at += 60000) tell(name, data.subarray(at, at + 60000));
+      const done = typeof encoding === 'function' ? encoding : callback;
+      if (done) process.nextTick(done);
+      return true;
+    };
+  }
+
+  // Forms of results.
   const clip = (s) =>
     s.length <= textLimit ? s : s.slice(0, textLimit) + `[… ${s.length - textLimit} characters left out]`;
+  const mimeType = /^[a-z0-9][a-z0-9.+-]{0,40}\/[a-z0-9][a-z0-9.+-]{0,60}$/;
+  const isText = (mime) => /^(text\/.*|image\/svg\+xml|application\/javascript)$/.test(mime);
+  const isJSON = (mime) => /^application\/(json|.*\+json)$/.test(mime);
+  const depth = (v) => (v !== null && typeof v === 'object' ? 1 + Math.max(0, ...Object.values(v).map(depth)) : 0);
 
-  const represent = (value) => {
-    const data = {};
-    const bundle =
-      value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype &&
-      Object.keys(value).length > 0 && Object.keys(value).every((k) => /^[a-z]+\/[a-z0-9.+-]+$/.test(k));
-    if (!bundle) {
-      data['text/plain'] = clip(util.inspect(value));
-      return data;
+  // encode returns a form as it is sent, and whether something of it is missing;
+  // undefined when it cannot be sent.
+  const encode = (mime, v) => {
+    if (v instanceof Uint8Array) {
+      if (!isText(mime)) return v.length <= dataLimit ? [Buffer.from(v).toString('base64'), false] : undefined;
+      v = Buffer.from(v).toString('utf8');
     }
-    for (const [mime, v] of Object.entries(value)) {
-      if (Buffer.isBuffer(v)) data[mime] = v.toString('base64');
-      else if (typeof v === 'string') data[mime] = clip(v);
-      else if (/^application\/.*json$/.test(mime)) data[mime] = v;
-      else data[mime] = clip(String(v));
+    if (isJSON(mime) && typeof v !== 'string') {
+      const text = JSON.stringify(v);
+      if (text === undefined || text.length > textLimit) return undefined;
+      const value = JSON.parse(text);
+      return depth(value) <= depthLimit ? [value, false] : undefined;
     }
-    return data;
+    v = String(v);
+    if (isText(mime)) return [clip(v), v.length > textLimit];
+    return v.length <= (isJSON(mime) ? textLimit : Math.ceil(dataLimit / 3) * 4) ? [v, false] : undefined;
   };
-  const show = (value, main) => items.push({ main, data: represent(value) });
+
+  // guarded calls what belongs to the code. What it throws is printed, and no more.
+  const guarded = (f, otherwise) => {
+    try {
+      return f();
+    } catch (err) {
+      print(failureOf(err));
+      return otherwise;
+    }
+  };
+
+  // The frames of this file are nobody's business.
+  const withoutFrames = (text) => {
+    const lines = [];
+    for (const line of text.split('\n')) {
+      if (!/^\s+at .*(node:|\[eval\])/.test(line)) lines.push(line);
+      else if (line.endsWith(' {') && lines.length > 0) lines[lines.length - 1] += ' {';
+    }
+    return lines.join('\n');
+  };
+  // plain returns a value as the REPL prints it.
+  const plain = (value) =>
+    guarded(() => {
+      const text = util.inspect(value, { ...util.inspect.defaultOptions, showProxy: true });
+      return util.types.isNativeError(value) ? withoutFrames(text) : text;
+    }, '[unprintable]');
+
+  const magic = { 'image/png': '89504e47', 'image/jpeg': 'ffd8ff', 'image/gif': '47494638' };
+  const imageOf = (bytes) => {
+    const start = Buffer.from(bytes.subarray(0, 4)).toString('hex');
+    return Object.keys(magic).find((mime) => start.startsWith(magic[mime]));
+  };
+  const methods = [Symbol.for('Jupyter.display'), 'toMimeBundle'];
+
+  // bundleOf returns the forms that a value has itself, or a promise of them,
+  // undefined when it has none.
+  const bundleOf = (value) => {
+    if (value === null || typeof value !== 'object' || util.types.isProxy(value)) return undefined;
+    if (value instanceof Uint8Array) {
+      const mime = imageOf(value);
+      return mime && { [mime]: value, 'text/plain': plain(value) };
+    }
+    for (const name of methods) {
+      const method = guarded(() => value[name]);
+      const bundle = typeof method === 'function' ? guarded(() => method.call(value)) : undefined;
+      if (bundle !== null && typeof bundle === 'object') return bundle;
+    }
+    const keys = Object.keys(value);
+    const isBundle = Object.getPrototypeOf(value) === Object.prototype && keys.length > 0 && keys.every((k) => mimeType.test(k));
+    return isBundle ? value : undefined;
+  };
+
+  const emit = (bundle, main) => {
+    const item = { main, data: {} };
+    let room = itemLimit;
+    for (const key of Object.keys(bundle)) {
+      const mime = key.toLowerCase();
+      const form = mimeType.test(mime) && Object.keys(item.data).length < formLimit ? guarded(() => encode(mime, bundle[key])) : undefined;
+      const size = form && Buffer.byteLength(JSON.stringify(form[0]));
+      if (!form || form[1] || size > room) item.truncated = true;
+      if (!form || size > room) continue;
+      item.data[mime] = form[0];
+      room -= size;
+    }
+    tell('item', JSON.stringify(item), main && !current?.last);
+  };
+  // show returns a promise when the value's forms are promised.
+  const show = (value, main) => {
+    const bundle = bundleOf(value);
+    if (typeof guarded(() => bundle?.then) !== 'function') return emit(bundle ?? { 'text/plain': plain(value) }, main);
+    return Promise.resolve(bundle).then(
+      (found) => emit(found !== null && typeof found === 'object' ? found : { 'text/plain': plain(value) }, main),
+      (err) => {
+        print(failureOf(err));
+        emit({ 'text/plain': plain(value) }, main);
+      },
+    );
+  };
 
   // The stack without the frames below the code's own.
   const stackOf = (err) => {
@@ -41,67 +160,209 @@
     const end = lines.findIndex((l) => /^\s+at .*(node:|\[eval\])/.test(l));
     return (end < 0 ? lines : lines.slice(0, end)).join('\n');
   };
-  const fail = (err) => {
-    if (failure !== null) return;
+  const failureOf = (err) => {
+    if (err !== null && typeof err === 'object' && err.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') {
+      return { name: 'InterruptError', value: 'the code was interrupted', traceback: '' };
+    }
     const isError = util.types.isNativeError(err) || err instanceof Error;
-    failure = {
+    return {
       name: isError ? String(err.name) : 'Error',
       value: isError ? String(err.message) : util.inspect(err),
       traceback: isError && err.stack ? stackOf(err) : 'Uncaught ' + util.inspect(err),
     };
-    console.error(failure.traceback);
-    process.exitCode = 1;
+  };
+  const print = (failure) => console.error(failure.traceback || `${failure.name}: ${failure.value}`);
+  const short = (s) => (s.length <= 60000 ? s : s.slice(-60000));
+
+  // fail notes why the run fails. The first reason counts.
+  const fail = (run, failure) => {
+    if (run.failure === null) print(failure);
+    run.failure ??= failure;
   };
 
-  process.on('uncaughtException', fail);
-  process.on('unhandledRejection', fail);
+  // finish says how the run under way has ended.
+  const finish = (status, exits) => {
+    const { failure, used } = current;
+    current = null;
+    const now = process.resourceUsage();
+    const end = { cpu_us: now.userCPUTime + now.systemCPUTime - used, max_rss: now.maxRSS * 1024, status, exit: exits };
+    if (failure) {
+      end.error = { name: short(failure.name), value: short(failure.value), traceback: short(failure.traceback) };
+    }
+    tell('done', JSON.stringify(end));
+  };
+
+  // An error that nobody catches ends the run that it belongs to.
+  const stray = (err) => {
+    const failure = failureOf(err);
+    if (current === null || !belongs()) {
+      print(failure);
+      return;
+    }
+    fail(current, failure);
+    if (current.last) process.exitCode = 1;
+    else finish(1, false);
+  };
+  process.on('uncaughtException', stray);
+  process.on('unhandledRejection', stray);
   process.on('exit', (code) => {
-    if (failure === null && code !== 0) {
-      failure = { name: 'ExitError', value: 'exit status ' + code, traceback: '' };
-      console.error('ExitError: exit status ' + code);
-    }
-    let data;
-    try {
-      data = Buffer.from(JSON.stringify({ items, error: failure }));
-    } catch (err) {
-      data = Buffer.from(JSON.stringify({ items: [], error: { name: 'TypeError', value: String(err), traceback: '' } }));
-    }
-    for (let n = 0; n < data.length; ) {
-      try {
-        n += fs.writeSync(4, data, n);
-      } catch (err) {
-        if (err.code !== 'EAGAIN') throw err;
-      }
-    }
+    if (current === null) return;
+    if (code !== 0) fail(current, { name: 'ExitError', value: 'exit status ' + code, traceback: '' });
+    finish(code, true);
   });
 
-  const options = { filename: name, importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER };
   // Code that is one object in braces is an object, as in the REPL. Code that
-  // awaits at its top is the body of a function.
-  const attempts = [source, `(async () => (${source}\n))()`, `(async () => {${source}\n})()`];
-  if (/^\s*\{[^]*\}\s*$/.test(source)) attempts.unshift(`(${source}\n)`);
-  const compile = () => {
+  // awaits at its top is rewritten as the REPL does, or is a function's body.
+  const attempts = (source) => {
+    const all = [source];
+    if (/^\s*\{[^]*\}\s*$/.test(source)) all.unshift(`(${source}\n)`);
+    if (!/\bawait\b/.test(source)) return all;
+    let rewritten = null;
+    try {
+      rewritten = require('internal/repl/await').processTopLevelAwait(source);
+    } catch {
+      // it has no await at its top, or this Node.js has another way
+    }
+    if (rewritten !== null) return [rewritten];
+    return [...all, `(async () => (${source}\n))()`, `(async () => {${source}\n})()`];
+  };
+  const compile = (source, filename) => {
+    const options = { filename, importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER };
     let first = null;
-    for (const text of attempts) {
-      if (text.startsWith('(async') && !/\bawait\b/.test(source)) continue;
+    for (const text of attempts(source)) {
       try {
         return new vm.Script(text, options);
       } catch (err) {
-        if (text === source) first = err;
+        first ??= err;
       }
     }
     throw first;
   };
 
-  globalThis.display = (...values) => values.forEach((v) => show(v, false));
-  process.argv = [process.argv[0]];
-  (async () => {
-    try {
-      let value = compile().runInThisContext();
-      if (util.types.isPromise(value)) value = await value;
-      if (value !== undefined) show(value, true);
-    } catch (err) {
-      fail(err);
+  const strip = process.env.AGB_KERNEL_TYPESCRIPT && require('module').stripTypeScriptTypes;
+  delete process.env.AGB_KERNEL_TYPESCRIPT;
+
+  // SIGINT ends what runs at once, if the code does not see to it itself. The
+  // watch for it is kept: one for each run would take longer than most runs.
+  let signals = {};
+  try {
+    signals = process.binding('contextify');
+    signals.startSigintWatchdog();
+  } catch {
+    // this Node.js has another way: what waits cannot be interrupted
+  }
+  // takeSignal reports whether one has come outside of that, since it last did.
+  const takeSignal = () => {
+    if (!signals.watchdogHasPendingSigint?.()) return false;
+    signals.stopSigintWatchdog();
+    signals.startSigintWatchdog();
+    return true;
+  };
+  // settled waits for a promise, which SIGINT ends.
+  const settled = (promise) => {
+    let timer;
+    const interrupted = new Promise((_, reject) => {
+      timer = setInterval(() => {
+        if (takeSignal()) reject(Object.assign(new Error(), { code: 'ERR_SCRIPT_EXECUTION_INTERRUPTED' }));
+      }, 20).unref();
+    });
+    return Promise.race([promise, interrupted]).finally(() => clearInterval(timer));
+  };
+
+  let cell = 0;
+  const execute = (source, last) => {
+    const used = process.resourceUsage();
+    const run = { last, used: used.userCPUTime + used.systemCPUTime, failure: null };
+    current = run;
+    cell++;
+    takeSignal(); // it was for no run
+    runs.run(run, async () => {
+      try {
+        if (strip) source = strip(source, { mode: 'transform' });
+        let value = compile(source, `cell${cell}.js`).runInThisContext({ breakOnSigint: process.listenerCount('SIGINT') === 0 });
+        if (util.types.isPromise(value)) {
+          value = await settled(value);
+          // As the REPL's rewriting has it.
+          if (value !== null && typeof value === 'object' && 'value' in value && /\bawait\b/.test(source)) value = value.value;
+        }
+        const shown = value !== undefined && current === run ? show(value, true) : undefined;
+        if (shown !== undefined) await settled(shown);
+      } catch (err) {
+        if (current === run) fail(run, failureOf(err));
+      }
+      if (current !== run) return;
+      if (!last) finish(run.failure ? 1 : 0, false);
+      else if (run.failure) process.exitCode = 1; // it goes on with what is left
+    });
+  };
+
+  // Functions of the owner. So many calls may be under way, others wait.
+  const callsAtOnce = 16;
+  const calls = new Map();
+  const waiting = [];
+  let called = 0;
+  const over = (name) => new Error(`${name}() can be called only while its cell runs`);
+  const callNext = () => {
+    while (calls.size < callsAtOnce && waiting.length > 0) {
+      const call = waiting.shift();
+      if (call.run !== current) {
+        call.reject(over(call.name));
+        continue;
+      }
+      calls.set(call.id, call);
+      tell('call', call.body);
     }
-  })();
+    if (current?.last) requests[calls.size > 0 ? 'ref' : 'unref'](); // a run that is the last waits for them
+  };
+  const expose = (names) => {
+    for (const name of names) {
+      globalThis[name] = (args = {}) =>
+        new Promise((resolve, reject) => {
+          if (current === null || !belongs()) throw over(name);
+          called++;
+          const body = Buffer.from(JSON.stringify({ id: called, name, args }));
+          if (body.length > 1 << 20) throw new RangeError(`the arguments of ${name}() have ${body.length} bytes, at most 1 MiB is allowed`);
+          waiting.push({ id: called, name, body, run: current, resolve, reject });
+          callNext();
+        });
+    }
+  };
+  const answer = ({ id, value, error }) => {
+    const call = calls.get(id);
+    calls.delete(id);
+    if (error === undefined) call?.resolve(value);
+    else call?.reject(new Error(error));
+    callNext();
+  };
+
+  globalThis.display = (...values) => {
+    const promised = values.map((v) => show(v, false)).filter((p) => p !== undefined);
+    return promised.length > 0 ? Promise.all(promised).then(() => {}) : undefined;
+  };
+  globalThis.require = require;
+  process.argv = [process.argv[0]];
+
+  let pending = Buffer.alloc(0);
+  const requests = new net.Socket({ fd: 3, readable: true, writable: false });
+  requests.on('data', (data) => {
+    pending = pending.length === 0 ? data : Buffer.concat([pending, data]);
+    for (;;) {
+      const end = pending.indexOf(10);
+      if (end < 0) return;
+      const [kind, ...rest] = pending.subarray(0, end).toString().split(' ');
+      const sizes = kind === 'run' ? [rest[2], rest[3]] : [rest[0]];
+      const total = sizes.reduce((sum, n) => sum + (n === '-' ? 0 : Number(n)), 0);
+      if (pending.length < end + 1 + total) return;
+      const body = pending.subarray(end + 1, end + 1 + Number(sizes[0]));
+      pending = pending.subarray(end + 1 + total);
+      if (kind === 'functions') expose(JSON.parse(body));
+      else if (kind === 'return') answer(JSON.parse(body));
+      else if (kind === 'run') {
+        const last = rest[0] === 'last';
+        if (last) requests.unref();
+        execute(body.toString('utf8', 0, body.length - 1), last);
+      }
+    }
+  });
+  requests.on('end', () => process.exit(0));
 })();

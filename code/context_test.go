@@ -1,0 +1,206 @@
+package code_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/agb"
+	"github.com/agb-go/sdk/agb/agbtest"
+	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/code"
+)
+
+func TestContexts(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), code.Bash, "x=1; cd /tmp", nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, res.ExecutionCount)
+	res, err = s.Code.Run(t.Context(), code.Bash, "echo $x $PWD", nil)
+	require.NoError(t, err)
+	require.Equal(t, "1 /tmp\n", res.Stdout)
+	require.Equal(t, 2, res.ExecutionCount)
+	res, err = s.Code.Run(t.Context(), code.Bash, "echo \"[$x]\"", &code.RunOptions{Fresh: true})
+	require.NoError(t, err)
+	require.Equal(t, "[]\n", res.Stdout)
+
+	c, err := s.Code.Contexts.New(t.Context(), "sh", &code.ContextOptions{Name: "n", Dir: "/var", Env: map[string]string{"K": "v"}})
+	require.NoError(t, err)
+	require.NotEmpty(t, c.RequestID)
+	require.Equal(t, code.Bash, c.Language)
+	res, err = c.Run(t.Context(), "echo $K $PWD $x; read line; echo $line", &code.RunOptions{Stdin: "given\n"})
+	require.NoError(t, err)
+	require.Equal(t, "v /var\ngiven\n", res.Stdout)
+
+	list, err := s.Code.Contexts.List(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, list.RequestID)
+	require.Len(t, list.Contexts, 2)
+	require.True(t, list.Contexts[0].Default)
+	require.Equal(t, "n", list.Contexts[1].Name)
+	require.WithinDuration(t, time.Now(), list.Contexts[1].CreatedAt, time.Minute)
+
+	// A run of it that is under way is interrupted, or ends with it.
+	begun := func(then func()) (res *code.Result, err error) {
+		over := make(chan struct{})
+		go func() {
+			res, err = c.Run(t.Context(), "sleep 100", nil)
+			close(over)
+		}()
+		require.Eventually(t, func() bool {
+			list, err := s.Code.Contexts.List(t.Context())
+			require.NoError(t, err)
+			return list.Contexts[1].Busy
+		}, 10*time.Second, time.Millisecond)
+		for {
+			select {
+			case <-over:
+				return res, err
+			case <-time.After(100 * time.Millisecond): // it may have begun
+				then()
+			}
+		}
+	}
+	res, err = begun(func() {
+		_, err := s.Code.Contexts.Interrupt(t.Context(), c.ID)
+		require.NoError(t, err)
+	})
+	require.NoError(t, err)
+	require.NotNil(t, res.Error)
+	require.False(t, res.Ended)
+	_, err = begun(func() {
+		res, err := s.Code.Contexts.Restart(t.Context(), c.ID)
+		require.NoError(t, err)
+		require.NotEmpty(t, res.RequestID)
+	})
+	require.Equal(t, apierr.FailedPrecondition, apierr.CodeOf(err))
+	_, err = begun(func() {
+		_, err := s.Code.Contexts.Delete(t.Context(), c.ID)
+		require.True(t, err == nil || apierr.CodeOf(err) == apierr.NotFound, err)
+	})
+	require.Equal(t, apierr.FailedPrecondition, apierr.CodeOf(err))
+	_, err = c.Run(t.Context(), "true", nil)
+	require.Equal(t, apierr.NotFound, apierr.CodeOf(err))
+	_, err = s.Code.Contexts.New(t.Context(), code.Go, nil)
+	require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	_, err = s.Code.Contexts.New(t.Context(), "cobol", nil)
+	require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	for _, o := range []code.RunOptions{{Fresh: true, Context: c.ID}, {CPUTimeout: time.Second, Context: c.ID}} {
+		_, err = s.Code.Run(t.Context(), code.Bash, "true", &o)
+		require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	}
+	_, err = s.Code.Run(t.Context(), code.Bash, "true", &code.RunOptions{Stdin: strings.Repeat("x", 1<<20+1)})
+	require.ErrorIs(t, err, agb.ErrInvalidArgument)
+}
+
+func TestContextThatDies(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), code.Bash, "exit 3", nil)
+	require.NoError(t, err)
+	require.True(t, res.Ended)
+	require.Equal(t, "exit status 3", res.Error.Value)
+	res, err = s.Code.Run(t.Context(), code.Bash, "(sleep 0.1; echo late; touch /tmp/late) &", nil)
+	require.NoError(t, err)
+	require.Contains(t, res.Restarted, "exit status 3")
+	_, err = s.Command.Run(t.Context(), "until [ -e /tmp/late ]; do sleep 0.05; done; sleep 0.2", nil)
+	require.NoError(t, err)
+	res, err = s.Code.Run(t.Context(), code.Bash, "echo mine", nil)
+	require.NoError(t, err)
+	require.Equal(t, "mine\n", res.Stdout)
+	require.Equal(t, "late\n", res.LateStdout)
+	require.Empty(t, res.Restarted)
+	// A run that is given up is interrupted.
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = s.Code.Run(ctx, code.Bash, "x=1; sleep 100", nil)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	res, err = s.Code.Run(t.Context(), code.Bash, "echo $x", nil)
+	require.NoError(t, err)
+	require.Equal(t, "1\n", res.Stdout)
+}
+
+func TestLanguageList(t *testing.T) {
+	s := agbtest.NewSession(t)
+	list, err := s.Code.Languages(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, list.RequestID)
+	for _, l := range list.Languages {
+		got, err := code.ParseLanguage(string(l.Language))
+		require.NoError(t, err)
+		require.Equal(t, l.Language, got)
+		require.NotEqual(t, l.Available, l.Missing != "")
+		require.Equal(t, l.Language != code.Go, l.KeepsState)
+	}
+}
+
+func TestResultsAsTheyCome(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	var got []code.Item
+	res, err := s.Code.Run(t.Context(), code.Python, "for i in range(3): display(i)\nprint('x')\ndisplay('y' * 300000)\n7", &code.RunOptions{
+		OnResult: func(i code.Item) { got = append(got, i) },
+	})
+	require.NoError(t, err)
+	require.Empty(t, res.Results)
+	require.Equal(t, "x\n", res.Stdout)
+	require.Len(t, got, 5)
+	require.Equal(t, "2", got[2].Text)
+	require.Len(t, got[3].Text, 300002)
+	require.True(t, got[4].Main)
+	require.Equal(t, "7", got[4].Text)
+}
+
+// order collects what is written to two streams.
+type order struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (o *order) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(p)
+}
+
+// Python's output has its order, also between the two streams, and with that of
+// programs that it runs.
+func TestOutputInOrder(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	var o order
+	_, err := s.Code.Run(t.Context(), code.Python, `
+import subprocess, sys
+for i in range(200):
+    print("o%d" % i)
+    print("e%d" % i, file=sys.stderr)
+    if i % 50 == 0:
+        subprocess.run(["echo", "p%d" % i])`, &code.RunOptions{Stdout: &o, Stderr: &o})
+	require.NoError(t, err)
+	var want strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&want, "o%d\ne%d\n", i, i)
+		if i%50 == 0 {
+			fmt.Fprintf(&want, "p%d\n", i)
+		}
+	}
+	got := o.all.String()
+	// What a program writes has its place in its own stream alone.
+	drop := func(text string) string {
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			if line[0] != 'p' {
+				b.WriteString(line)
+			}
+		}
+		return b.String()
+	}
+	require.Equal(t, drop(want.String()), drop(got))
+	require.Equal(t, 4, strings.Count(got, "p"))
+}

@@ -1,0 +1,177 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+// StdinPipe returns a pipe to Stdin, before Start. Closing it is the end of the
+// input.
+func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
+	if c.Stdin != nil || c.stream != nil {
+		return nil, c.misused("Stdin is set, or the command has started")
+	}
+	r, w := io.Pipe()
+	c.Stdin = r
+	c.pipes = append(c.pipes, r)
+	return w, nil
+}
+
+// StdoutPipe returns a pipe from Stdout, before Start. It ends when the command
+// has; read it to its end before Wait, or the command waits for ever. Closing it
+// discards the rest of the output, and the command goes on.
+func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.outputPipe(&c.Stdout) }
+
+// StderrPipe is StdoutPipe for Stderr. Both have to be read at the same time.
+func (c *Cmd) StderrPipe() (io.ReadCloser, error) { return c.outputPipe(&c.Stderr) }
+
+func (c *Cmd) outputPipe(w *io.Writer) (io.ReadCloser, error) {
+	if *w != nil || c.stream != nil {
+		return nil, c.misused("the output is set, or the command has started")
+	}
+	r, pw := io.Pipe()
+	*w = pw
+	c.pipes = append(c.pipes, pw)
+	return r, nil
+}
+
+func (c *Cmd) closePipes(err error) {
+	for _, p := range c.pipes {
+		switch p := p.(type) {
+		case *io.PipeWriter:
+			_ = p.CloseWithError(err) // returns nil
+		case *io.PipeReader:
+			_ = p.CloseWithError(err) // returns nil
+		}
+	}
+}
+
+// same reports whether two writers are one. Those of a type that cannot be
+// compared are not.
+func same(a, b io.Writer) bool {
+	defer func() { _ = recover() }()
+	return a == b
+}
+
+// send sends standard input, to its end.
+func (c *Cmd) send() {
+	_, err := io.Copy(writerOnly{c.stream}, c.Stdin)
+	if err == nil {
+		err = c.stream.WriteFrame(wire.FrameStdinEnd, nil)
+	}
+	if err != nil && !c.over() {
+		c.stop(apierr.Errorf(apierr.Unknown, "standard input: %w", err))
+	}
+}
+
+// writerOnly hides all other methods from io.Copy.
+type writerOnly struct{ io.Writer }
+
+func (c *Cmd) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends the command because of err. The first error stays.
+func (c *Cmd) stop(err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.mu.Unlock()
+	_ = c.stream.Close() // and the server kills it
+}
+
+// receive takes in output, to the command's end.
+func (c *Cmd) receive() {
+	exit, err := c.collectFrames()
+	c.detach()
+	_ = c.stream.Close() // all is said
+	c.mu.Lock()
+	switch {
+	case err == nil && c.err == nil:
+		c.exit = exit
+	case c.ctx.Err() != nil:
+		c.err = context.Cause(c.ctx)
+	case c.err == nil:
+		c.err = err
+	}
+	err = c.err
+	c.mu.Unlock()
+	close(c.done)
+	c.closePipes(err)
+}
+
+func (c *Cmd) collectFrames() (*Exit, error) {
+	for {
+		kind, p, err := c.stream.Next()
+		if err != nil {
+			return nil, err
+		}
+		switch kind {
+		case wire.FrameStdout:
+			err = c.take(c.Stdout, p)
+		case wire.FrameStderr:
+			err = c.take(c.Stderr, p)
+		case wire.FrameDropped:
+			var d wire.ProcessDropped
+			if json.Unmarshal(p, &d) != nil || d.Bytes < 0 {
+				return nil, c.stream.Malformed("it is not understood how much was dropped")
+			}
+			c.count(d.Bytes, d.Bytes)
+		case wire.FrameEnd:
+			return c.ended(p)
+		default:
+			err = c.stream.Malformed("the server sends what is no part of a command")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// count moves on in the output.
+func (c *Cmd) count(bytes, dropped int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset += bytes
+	c.dropped += dropped
+}
+
+func (c *Cmd) take(w io.Writer, p []byte) error {
+	if w != nil {
+		if _, err := w.Write(p); err != nil && (!errors.Is(err, io.ErrClosedPipe) || !c.piped(w)) {
+			return apierr.Errorf(apierr.Unknown, "output: %w", err)
+		}
+	}
+	c.count(int64(len(p)), 0)
+	return nil
+}
+
+// piped reports whether w comes from outputPipe, whose reader may close it.
+func (c *Cmd) piped(w io.Writer) bool {
+	pw, ok := w.(*io.PipeWriter)
+	return ok && slices.Contains(c.pipes, io.Closer(pw))
+}
+
+func (c *Cmd) ended(p []byte) (*Exit, error) {
+	var x struct {
+		wire.ProcessExit
+		ExitCode *int `json:"exitCode"` // without it nothing is said
+	}
+	if err := json.Unmarshal(p, &x); err != nil || x.ExitCode == nil || x.Left && !c.Detach {
+		return nil, c.stream.Malformed("it is not understood how the command ended")
+	}
+	x.ProcessExit.ExitCode = *x.ExitCode
+	return exit(x.ProcessExit, c.dropped, c.RequestID), nil
+}

@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+const (
+	// keptText and keptBytes are how many bytes of both streams of a run are
+	// kept: what fits into an answer as text, at best, and as base64.
+	keptText  = outputBudget
+	keptBytes = outputBudget/4*3 - 6 // the last group of three of each may be filled up
+	// firstPiece and largestPiece are the sizes of what output is kept in.
+	firstPiece   = 4 << 10
+	largestPiece = 256 << 10
+	// largeOutput is how long output is that is not copied into the answer.
+	largeOutput = 64 << 10
+)
+
+// keeper keeps the output of a run: the beginnings of two streams. It is safe
+// for concurrent use while the run goes on.
+type keeper struct {
+	mu    sync.Mutex
+	claim *claim
+	most  int // bytes of both streams
+	size  int // of all pieces
+	paid  int // how much of that was claimed
+
+	stdout, stderr stream
+}
+
+// newKeeper returns a keeper of at most so many bytes. Their memory is the
+// session's, its tenant's and the engine's until the answer is sent. ctx is the
+// tool's.
+func (ws *Workspace) newKeeper(ctx context.Context, most int) *keeper {
+	k := &keeper{claim: newClaim(ctx, ws.output, most+2*largestPiece), most: most}
+	k.stdout.keeper, k.stderr.keeper = k, k
+	if sent, ok := ctx.Value(answerKey{}).(context.Context); ok {
+		context.AfterFunc(sent, k.release)
+	}
+	return k
+}
+
+// release gives everything back: nobody reads what was kept any more.
+func (k *keeper) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, s := range []*stream{&k.stdout, &k.stderr} {
+		for _, p := range s.pieces {
+			freePiece(p)
+		}
+		s.pieces, s.full = nil, true
+	}
+	k.claim.release()
+}
+
+// largePieces are pieces of largestPiece bytes that nobody uses.
+var largePieces = sync.Pool{New: func() any { return new([largestPiece]byte) }}
+
+func newPiece(size int) []byte {
+	if size == largestPiece {
+		return largePieces.Get().(*[largestPiece]byte)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+func freePiece(p []byte) {
+	if cap(p) == largestPiece {
+		largePieces.Put((*[largestPiece]byte)(p[:largestPiece]))
+	}
+}
+
+// answerKey is the key of a value in the context of a tool: a context that ends
+// when the answer was sent, or will not be.
+type answerKey struct{}
+
+// reserve makes room for so many bytes besides the streams.
+func (k *keeper) reserve(n int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.charge(n)
+}
+
+// charge counts n bytes more. k.mu is held.
+func (k *keeper) charge(n int) bool {
+	if due := k.size + n - freeOutput - k.paid; due > 0 {
+		if !k.claim.take(due) {
+			return false
+		}
+		k.paid += due
+	}
+	k.size += n
+	return true
+}
+
+// stream is the beginning of an output stream. It implements [io.Writer].
+type stream struct {
+	keeper  *keeper
+	pieces  pieces
+	kept    int
+	dropped int64
+	full    bool // something was dropped, so that nothing may follow
+}
+
+// Write keeps what it can and never fails. It may wait for memory.
+func (s *stream) Write(p []byte) (int, error) {
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	rest := p
+	for len(rest) > 0 && !s.full {
+		n := min(len(rest), s.keeper.left(s))
+		if n == 0 || !s.room() {
+			s.full = true
+			break
+		}
+		last := &s.pieces[len(s.pieces)-1]
+		n = min(n, cap(*last)-len(*last))
+		*last = append(*last, rest[:n]...)
+		s.kept += n
+		rest = rest[n:]
+	}
+	s.dropped += int64(len(rest))
+	return len(p), nil
+}
+
+// left returns how many bytes more s may have. Each stream has a right to half
+// of all, and may have what the other does not need.
+func (k *keeper) left(s *stream) int {
+	other := &k.stdout
+	if other == s {
+		other = &k.stderr
+	}
+	left := k.most - s.kept - other.kept
+	if half := k.most / 2; left == 0 && s.kept < half {
+		left = min(half-s.kept, largestPiece)
+		other.cut(left)
+	}
+	return left
+}
+
+// room sees to it that the last piece takes something.
+func (s *stream) room() bool {
+	if n := len(s.pieces); n > 0 && len(s.pieces[n-1]) < cap(s.pieces[n-1]) {
+		return true
+	}
+	size := min(max(s.kept, firstPiece), largestPiece)
+	if !s.keeper.charge(size) {
+		return false
+	}
+	next := newPiece(size)
+	if n := len(s.pieces); n > 0 { // a character is in one piece
+		last := s.pieces[n-1]
+		end := len(last) - unfinished(last)
+		s.pieces[n-1], next = last[:end], append(next, last[end:]...)
+	}
+	s.pieces = append(s.pieces, next)
+	return true
+}
+
+// cut drops the last n bytes.
+func (s *stream) cut(n int) {
+	s.full = true
+	s.kept -= n
+	s.dropped += int64(n)
+	for n > 0 {
+		last := &s.pieces[len(s.pieces)-1]
+		k := min(n, len(*last))
+		n -= k
+		if *last = (*last)[:len(*last)-k]; len(*last) == 0 {
+			s.keeper.size -= cap(*last)
+			freePiece(*last)
+			s.pieces = s.pieces[:len(s.pieces)-1]
+		}
+	}
+}
+
+// holes are large parts of a result, which go into the answer as it is sent.
+type holes struct{ list []wire.Hole }
+
+// bytes returns what stands for output in a field that travels as base64.
+func (h *holes) bytes(p pieces) []byte {
+	if p.size() < largeOutput {
+		return slices.Concat(p...)
+	}
+	id := uuid.New()
+	mark := append(id[:], 0, 0) // a multiple of three
+	h.list = append(h.list, wire.Hole{
+		Mark: base64.StdEncoding.EncodeToString(mark),
+		Fill: func(w io.Writer) error {
+			enc := base64.NewEncoder(base64.StdEncoding, w)
+			for _, piece := range p {
+				if _, err := enc.Write(piece); err != nil {
+					return err
+				}
+			}
+			return enc.Close()
+		},
+	})
+	return mark
+}
+
+// text returns what stands for output in a field that travels as JSON inside
+// JSON.
+func (h *holes) text(p pieces) string {
+	if p.size() < largeOutput {
+		return replaceInvalid(slices.Concat(p...))
+	}
+	mark := uuid.NewString()
+	h.list = append(h.list, wire.Hole{Mark: mark, Fill: func(w io.Writer) error { return writeNested(w, p) }})
+	return mark
+}

@@ -1,0 +1,21 @@
+"""Tells of exceptions. The driver, python.py, executes this with the first."""
+
+import linecache
+import traceback
+
+
+def text(kind, value, tb, sources, driver):
+    """Returns what the interpreter would print of an exception: the frames from
+    the first of a cell on, without those of the driver."""
+    for name, source in sources.items():
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    while tb is not None and tb.tb_frame.f_code.co_filename not in sources:
+        tb = tb.tb_next
+    shown = traceback.TracebackException(kind, value, tb)
+    for i, frame in enumerate(shown.stack):
+        if (frame.filename, frame.name) == (driver, "interrupted"):
+            del shown.stack[i:]
+            break
+    hidden = ((driver, "display"), (driver, "tell"), (driver, "wanted"), (driver, "receive"), (driver, "more"))
+    shown.stack[:] = [f for f in shown.stack if not f.filename.startswith("<agb ") and (f.filename, f.name) not in hidden]
+    return "".join(shown.format())
