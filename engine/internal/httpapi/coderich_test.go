@@ -17,7 +17,8 @@ const chartMIME = "application/vnd.agb-go.chart+json"
 func (c coder) needs(t *testing.T, packages ...string) {
 	t.Helper()
 	for _, p := range packages {
-		r := c.run(t, "import importlib.util\nimportlib.util.find_spec('"+p+"') is not None")
+		// What stands in for a package comes from nowhere.
+		r := c.run(t, "import importlib.util\ngetattr(importlib.util.find_spec('"+p+"'), 'origin', None) is not None")
 		if mainResult(t, r) != "True" {
 			t.Skip("Python has no package " + p)
 		}
@@ -135,7 +136,10 @@ open("x.jpg", "wb").write(b"\xff\xd8\xff.")
 display(HTML("<b>"), Markdown("*m*"), Latex("$l$"), Math("x^2"), SVG("<svg/>"), JSON([1]), Javascript("1"), metadata={}, display_id="d")
 display(Image(data=b"\x89PNG\r\n\x1a\n."), Image("x.jpg"), Image(filename="x.jpg"), Image(url="http://a.test/b.png"))
 handle = display(HTML("<i>"), display_id=True)
-handle.update(HTML("<u>"))`)
+handle.update(HTML("<u>"))
+display_markdown("*r*", raw=True)
+display_html(HTML("<p>"), HTML("<q>"))
+display_png(b"\x89PNG\r\n\x1a\n-", raw=True)`)
 	for i, want := range []wire.CodeItem{
 		{"text/html": "<b>", "text/plain": "<IPython.core.display.HTML object>"}, {"text/markdown": "*m*"}, {"text/latex": "$l$"},
 		{"text/latex": `$\displaystyle x^2$`}, {"image/svg+xml": "<svg/>"}, {"application/json": []any{1.0}}, {"application/javascript": "1"},
@@ -143,12 +147,14 @@ handle.update(HTML("<u>"))`)
 		{"image/jpeg": base64.StdEncoding.EncodeToString([]byte(jpegMagic + "."))},
 		{"image/jpeg": base64.StdEncoding.EncodeToString([]byte(jpegMagic + "."))},
 		{"text/html": `<img src="http://a.test/b.png"/>`}, {"text/html": "<i>"}, {"text/html": "<u>"},
+		{"text/markdown": "*r*"}, {"text/html": "<p>"}, {"text/html": "<q>"},
+		{"image/png": base64.StdEncoding.EncodeToString([]byte(pngMagic + "-"))},
 	} {
 		for mime, form := range want {
 			require.Equal(t, form, items[i][mime], "%d", i)
 		}
 	}
-	require.Len(t, items, 13)
+	require.Len(t, items, 17)
 	r := c.run(t, "Image(filename='missing.png')")
 	failed(t, r, "FileNotFoundError", "missing.png")
 	require.NotContains(t, r.Error.Traceback, "agb", "a frame of the driver shows")

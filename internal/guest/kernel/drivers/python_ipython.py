@@ -123,6 +123,30 @@ def give_functions(module):
     module.clear_output = lambda *_args, **_kwargs: None
 
 
+mimes = {
+    "pretty": "text/plain",
+    "html": "text/html",
+    "markdown": "text/markdown",
+    "latex": "text/latex",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "pdf": "application/pdf",
+    "json": "application/json",
+    "javascript": "application/javascript",
+}
+
+
+def display_as(mime):
+    """Returns a function that shows objects in one form."""
+
+    def display(*objs, raw=False, metadata=None, **_):
+        for obj in objs:
+            rich.display({mime: obj} if raw else obj, raw=raw, include=[mime])
+
+    return display
+
+
 def stand_in(name):
     """Returns one of the modules of IPython."""
     module = types.ModuleType(name)
@@ -133,6 +157,8 @@ def stand_in(name):
         for kind in stand_ins:
             kind.__module__ = "IPython.core.display"
             setattr(module, kind.__name__, kind)
+        for name, mime in mimes.items():
+            setattr(module, "display_" + name, display_as(mime))
         give_functions(module)
         module.DisplayHandle = rich.Handle
         module.set_matplotlib_formats = lambda *_args, **_kwargs: None
