@@ -15,6 +15,7 @@ import (
 
 	"github.com/agb-go/sdk/agb/agbtest"
 	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/filesystem"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -90,6 +91,7 @@ func everyByte() []byte {
 }
 
 func TestTenMegabytes(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	s := agbtest.NewSession(t)
 	want := randomBytes(10 << 20)
 	write(t, s.FileSystem, "/tmp/big", want)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/agb-go/sdk/agb/agbtest"
 	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/filesystem"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -104,6 +105,7 @@ func TestEdit(t *testing.T) {
 }
 
 func TestReadFiles(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	f, ctx := agbtest.NewSession(t).FileSystem, t.Context()
 	big := randomBytes(5 << 20) // more than the engine puts into one answer
 	write(t, f, "/tmp/a:\n---", []byte("a:\n---\nb\n"))

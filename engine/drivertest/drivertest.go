@@ -29,6 +29,13 @@ func Run(t *testing.T, newRuntime func(*testing.T) driver.Runtime) {
 	}
 }
 
+// Why the race detector, with which everything takes several times as long, sees
+// nothing of a test: see [SkipRace].
+const (
+	OfKernel = "it is of what the kernel does"
+	OfBytes  = "it moves many bytes, one after the other"
+)
+
 // SkipUnavailable skips the test when r cannot make sandboxes on this machine,
 // and closes r.
 func SkipUnavailable(t *testing.T, r driver.Runtime) {

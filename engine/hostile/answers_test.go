@@ -22,6 +22,7 @@ import (
 	"github.com/agb-go/sdk/agb"
 	"github.com/agb-go/sdk/command"
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/engine/drivertest/leak"
 )
 
@@ -29,7 +30,10 @@ import (
 const outputLimit = 10 << 20
 
 // TestAnswers is of commands that do not want to end, or to be answered.
-func TestAnswers(t *testing.T) { tryAll(t, newLab(t, engine.Config{}), answerTrials()) }
+func TestAnswers(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
+	tryAll(t, newLab(t, engine.Config{}), answerTrials())
+}
 
 func answerTrials() []trial {
 	return []trial{

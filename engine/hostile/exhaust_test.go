@@ -20,6 +20,7 @@ import (
 	"github.com/agb-go/sdk/command"
 	"github.com/agb-go/sdk/engine"
 	"github.com/agb-go/sdk/engine/driver"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/filesystem"
 )
 
@@ -52,7 +53,7 @@ var exhaustAttacks = []attack{
 }
 
 func TestExhaustion(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	l := newLab(t, engine.Config{Limits: tight})
 	attackAll(t, l, exhaustAttacks)
 	tryAll(t, l, exhaustTrials())
@@ -60,7 +61,7 @@ func TestExhaustion(t *testing.T) {
 
 // TestExhaustionByDefault is of sessions at the limits that they have by default.
 func TestExhaustionByDefault(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	tryAll(t, newLab(t, engine.Config{}), defaultTrials())
 }
 

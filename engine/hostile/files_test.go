@@ -11,13 +11,14 @@ import (
 
 	"github.com/agb-go/sdk/agb"
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/filesystem"
 )
 
 const up = "../../../../../../../../../../../../../../../../../../../../../../../../../../../../../../../.."
 
 func TestFiles(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	attackAll(t, newLab(t, engine.Config{}), fileAttacks)
 }
 

@@ -14,12 +14,13 @@ import (
 	"github.com/agb-go/sdk/code"
 	"github.com/agb-go/sdk/command"
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
 )
 
 // TestPlanted is of what user code leaves for others to stumble on: those who
 // run later in its session, the engine, and the host.
 func TestPlanted(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	tryAll(t, newLab(t, engine.Config{}), plantTrials())
 }
 

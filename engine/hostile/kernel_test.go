@@ -7,10 +7,11 @@ import (
 
 	"github.com/agb-go/sdk/engine"
 	"github.com/agb-go/sdk/engine/driver"
+	"github.com/agb-go/sdk/engine/drivertest"
 )
 
 func TestKernel(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	attackAll(t, newLab(t, engine.Config{}), kernelAttacks)
 }
 

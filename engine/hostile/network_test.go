@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
 )
 
 func TestNetwork(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	attackAll(t, newLab(t, engine.Config{}), networkAttacks)
 }
 

@@ -18,12 +18,13 @@ import (
 	"github.com/agb-go/sdk/agb"
 	"github.com/agb-go/sdk/command"
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/filesystem"
 )
 
 // TestPaths is of paths that are given to the client.
 func TestPaths(t *testing.T) {
-	skipKernel(t)
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	l := newLab(t, engine.Config{})
 	attackAll(t, l, pathAttacks)
 	tryAll(t, l, pathTrials())

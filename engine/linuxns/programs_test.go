@@ -54,9 +54,7 @@ javac -d /tmp /tmp/Hello.java`, `java -cp /tmp Hello`},
 // TestHello runs programs in a sandbox again and again, each run as a command.
 // None may be harmed by what the sandbox leaves out.
 func TestHello(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short: it tries what the kernel lets programs do")
-	}
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	r := usable(t)
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {

@@ -33,9 +33,7 @@ type outcomes [lastCall + 1]map[string]syscall.WaitStatus
 // TestEverySystemCall tries every number in a sandbox, as its first command and
 // as its fiftieth, and compares with the table. The flag -update writes it.
 func TestEverySystemCall(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short: it tries what the kernel lets programs do")
-	}
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	probe := compileTest(t, "probe")
 	b := drivertest.Create(t, usable(t), toolSpec())
 	_, err := b.Client.Write(t.Context(), "/tmp/probe", guest.CreateNew, 0o755, bytes.NewReader(probe))

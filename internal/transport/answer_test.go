@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/transport"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -141,6 +142,7 @@ func answerOf(n int) string {
 }
 
 func TestResponseLimit(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	for n, ok := range map[int]bool{transport.ResponseLimit: true, transport.ResponseLimit + 1: false} {
 		for _, encoding := range []string{"", "chunked", "gzip"} {
 			b := newBackend(t, func(w http.ResponseWriter, _ *http.Request) {

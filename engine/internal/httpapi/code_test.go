@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,8 +21,8 @@ type coder struct {
 // test.
 func newCoder(t *testing.T, language string) coder {
 	t.Helper()
-	if testing.Short() && (language == "java" || language == "r") {
-		t.Skip("short: its interpreter takes seconds to start, and is run like the others")
+	if testing.Short() && slices.Contains([]string{"java", "r", "go"}, language) {
+		t.Skip("short: it takes seconds to start, and is run like the others")
 	}
 	c := coder{newPeer(t), "", language}
 	c.session = c.p.create(t, nil)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/guest"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -88,6 +89,7 @@ func dropped(t *testing.T, h http.Handler, r *http.Request) int64 {
 // A key whose sessions all keep what they can for as long as they can takes
 // nothing from another key.
 func TestOutputOfAnotherTenant(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	synctest.Test(t, func(t *testing.T) {
 		const sessions = 24
 		e := writers{sessions: map[[2]string]*Workspace{}}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -29,6 +30,7 @@ func (c *counter) Write(p []byte) (int, error) { c.size += len(p); return len(p)
 // A session whose commands all write as much as is kept costs the engine a
 // bounded amount of memory.
 func TestMemoryOfOutput(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	p := newPeer(t)
 	id := p.create(t, nil)
 	const kept, underWay = 16 << 20, 384 << 10 // of the session, and of each call what is not kept yet, or need not be counted

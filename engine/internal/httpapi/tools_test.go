@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -82,6 +83,7 @@ func TestShellRefuses(t *testing.T) {
 // TestLargeOutputs checks that what a command writes never makes an answer
 // that clients refuse, and that nothing is left out silently.
 func TestLargeOutputs(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	p := newPeer(t)
 	id := p.create(t, nil)
 	for name, c := range map[string]struct {
@@ -254,6 +256,7 @@ func TestReadsInChunks(t *testing.T) {
 }
 
 func TestReadMultipleFiles(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	p := newPeer(t)
 	id := p.create(t, nil)
 	get(t, p, id, wire.WriteFile, wire.WriteFileArgs{Path: "/tmp/a", Content: "A\nB"})

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/engine/drivertest"
 )
 
 // written is a file, with what its store says is in it.
@@ -130,6 +132,7 @@ func TestCut(t *testing.T) {
 
 // TestFlip: a flipped bit costs at most the record in which it is.
 func TestFlip(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	r := seeded(t)
 	w := write(t, r, 300)
 	for range 150 {

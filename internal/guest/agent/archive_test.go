@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/guest"
 )
 
@@ -173,6 +174,7 @@ func TestSparseBomb(t *testing.T) {
 }
 
 func TestArchiveLimit(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	t.Parallel()
 	s := start(t)
 	_, err := s.Extract(t.Context(), "many", endlessArchive(t, guest.ArchiveLimit))
