@@ -87,9 +87,7 @@ func (l *launcher) prepare(guestArgs, guestEnv []string) error {
 	// Whoever stops the owner's process group or service stops the owner; the
 	// launcher follows when that one is gone. Not ignored: that is inherited.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
-	// The owner's keys are not the sandboxes'. Where this is refused, so are
-	// all other uses of keyrings.
-	_, _ = unix.KeyctlJoinSessionKeyring("")
+	_ = leaveKeyring() // where this is refused, so are all other uses of keyrings
 	// The program cannot be read, which makes who runs it undumpable, see
 	// PR_SET_DUMPABLE of prctl(2). What is forked here needs its files in /proc.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
@@ -138,4 +136,13 @@ func move(from, fd int) error {
 		return err
 	}
 	return unix.Close(from)
+}
+
+// leaveKeyring gives the calling thread, and what it forks, a session keyring
+// with nothing in it: the owner's keys are not the sandboxes'. It is one
+// without a name, as what has a name can be joined by others; see
+// KEYCTL_JOIN_SESSION_KEYRING of keyctl(2), which takes no empty one.
+func leaveKeyring() error {
+	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	return err
 }
