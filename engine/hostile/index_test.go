@@ -76,6 +76,7 @@ var elsewhere = map[string]string{
 	"C16": "../../filesystem/hostile_test.go TestCutStreams",
 	"C17": "../../filesystem/hostile_test.go TestHostileDownloads",
 	"C19": "../../internal/transport/fault_test.go TestUntrustedServer",
+	"C20": "../../internal/transport/identity_test.go TestAnswersOfOthers",
 	"C21": "../../internal/transport/answer_test.go TestRefusals",
 	"C23": "../../internal/transport/answer_test.go TestHeaderLimit",
 	"C25": "../../internal/transport/fault_test.go TestIdleConnectionBreaks",
@@ -84,7 +85,6 @@ var elsewhere = map[string]string{
 // absent are cases of what the product does not offer.
 var absent = map[string]string{
 	"P18": "nothing is compressed on the way to the guest",
-	"C20": "AGB's service answers with request ids of its own: none of ours need come back",
 }
 
 func TestIndex(t *testing.T) {

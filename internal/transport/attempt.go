@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/agb-go/sdk/internal/wire"
 )
 
 // RoundTrip makes one attempt. It implements [http.RoundTripper].
@@ -33,6 +35,12 @@ func (k *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp != nil && resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.Header.Get("Location") != "" {
 		_ = resp.Body.Close() // nothing in it is wanted
 		return nil, k.redirected(resp)
+	}
+	if resp != nil {
+		if id := resp.Header.Get(wire.HeaderRequestID); id != k.ownID && k.client.ids.ours(id) {
+			_ = resp.Body.Close() // and with it the connection, as it was not read
+			return nil, errOthersAnswer
+		}
 	}
 	return resp, nil
 }

@@ -30,6 +30,7 @@ type call struct {
 	timeout    time.Duration // of an attempt
 	data       any           // pointer to where the data of a success goes
 	decoded    bool          // whether it has gone there
+	ownID      string        // by which every attempt goes
 	requestID  string        // ours, until the server says its own
 
 	// Of the current attempt.
@@ -52,9 +53,10 @@ type call struct {
 const attemptMax = 100 * 365 * 24 * time.Hour
 
 func newCall(ctx context.Context, c *Client, op string, size int, data any, opts options) *call {
+	id := c.ids.next()
 	return &call{
 		client: c, via: c.cfg.Transport, ctx: ctx, op: op, size: size, data: data, key: cmp.Or(opts.key, uuid.NewString()),
-		timeout: min(c.cfg.Timeout, attemptMax) + min(max(opts.extra, 0), attemptMax), requestID: uuid.NewString(),
+		timeout: min(c.cfg.Timeout, attemptMax) + min(max(opts.extra, 0), attemptMax), ownID: id, requestID: id,
 	}
 }
 
@@ -127,7 +129,7 @@ func (k *call) introduce(h http.Header) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Accept", "application/json")
 	h.Set("User-Agent", cfg.UserAgent)
-	h.Set(wire.HeaderRequestID, k.requestID)
+	h.Set(wire.HeaderRequestID, k.ownID)
 	switch {
 	case k.direct != nil:
 		h.Set(wire.HeaderAccessToken, k.direct.token) // and nothing of the account's

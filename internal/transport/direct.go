@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -105,7 +103,7 @@ var harmless = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusN
 // callDirect calls a tool at its server. taken is false when it certainly had no
 // effect and the other route may be taken, which it then is for a while.
 func (c *Client) callDirect(ctx context.Context, server, tool, args string, repeatable bool, extra time.Duration) (resp wire.CallToolResponse, meta Meta, taken bool, err error) {
-	meta.RequestID = uuid.NewString()
+	meta.RequestID = c.ids.next()
 	method, target, body, err := wire.DirectCall.NewRequest(wire.DirectCallRequest{
 		Args: json.RawMessage(args), Server: server, RequestID: meta.RequestID, Tool: tool, Token: c.direct.token,
 	})
@@ -113,7 +111,7 @@ func (c *Client) callDirect(ctx context.Context, server, tool, args string, repe
 		return resp, meta, true, unsendable(tool, "", err)
 	}
 	k := newCall(ctx, c, tool, len(body), &resp, options{extra: extra})
-	k.direct, k.requestID, k.repeatable = c.direct, meta.RequestID, repeatable
+	k.direct, k.ownID, k.requestID, k.repeatable = c.direct, meta.RequestID, meta.RequestID, repeatable
 	_, fault := k.perform(method, target, body)
 	meta.RequestID = k.requestID
 	if fault == nil {
@@ -133,6 +131,9 @@ func (k *call) openDirect(resp *http.Response) (*wire.Envelope, *apierr.Error) {
 	result, id, err := wire.DirectResult(k.body)
 	if err != nil {
 		return nil, k.malformed(resp.StatusCode, k.body, err)
+	}
+	if id != k.ownID && k.client.ids.ours(id) {
+		return nil, k.fault(apierr.MalformedResponse, resp.StatusCode, errOthersAnswer.Error())
 	}
 	env := &wire.Envelope{RequestID: id, Success: true}
 	k.identify(resp, env)

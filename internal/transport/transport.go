@@ -60,6 +60,7 @@ type Client struct {
 // core is what a client and those of its sessions share.
 type core struct {
 	cfg    Config
+	ids    identity
 	bucket *bucket
 	able   atomic.Pointer[abilities] // nil until the server has told
 	asking chan struct{}             // held by who asks it
@@ -67,7 +68,7 @@ type core struct {
 
 // New returns a Client. It does no I/O.
 func New(cfg Config) *Client {
-	return &Client{core: &core{cfg: cfg, bucket: newBucket(), asking: make(chan struct{}, 1)}}
+	return &Client{core: &core{cfg: cfg, ids: newIdentity(), bucket: newBucket(), asking: make(chan struct{}, 1)}}
 }
 
 // Embedded reports whether the client talks to an engine, which knows more than
