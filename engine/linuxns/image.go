@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -57,9 +58,29 @@ func fill(image *os.File, program string) error {
 	if err := image.Chmod(0o111); err != nil {
 		return fmt.Errorf("make the copy unreadable: %w", err)
 	}
+	return seal(image)
+}
+
+// How often the kernel is asked to seal an image, and the pause between.
+const (
+	sealAttempts = 50
+	sealPause    = 10 * time.Millisecond
+)
+
+// seal forbids every change of an image. The kernel refuses it with EBUSY while
+// anything may still write to a page: also for a moment when it has to do with
+// one itself, as on a busy machine. It waits 0.15 s for that to be over, each
+// time that it is asked.
+func seal(image *os.File) error {
 	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(image.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		return fmt.Errorf("seal the copy: %w", err)
+	for attempt := 1; ; attempt++ {
+		_, err := unix.FcntlInt(image.Fd(), unix.F_ADD_SEALS, seals)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EBUSY) || attempt == sealAttempts:
+			return fmt.Errorf("seal the copy: %w", err)
+		}
+		time.Sleep(sealPause)
 	}
-	return nil
 }
