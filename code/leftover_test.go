@@ -168,13 +168,10 @@ os.waitpid(pid, 0)[1]`, code.RunOptions{Stdout: &out, Stderr: &errOut})
 // Languages that cannot call functions run as ever.
 func TestExposeElsewhere(t *testing.T) {
 	for l, c := range map[code.Language]struct{ program, source string }{
-		code.Bash: {"bash", "echo 1"}, code.R: {"Rscript", "cat('1\\n')"}, "go": {"go", "fmt.Println(1)"},
+		code.Bash: {"bash", "echo 1"}, code.R: {"Rscript", "cat('1\\n')"},
 	} {
 		t.Run(string(l), func(t *testing.T) {
 			needs(t, c.program)
-			if testing.Short() && l != code.Bash {
-				t.Skip("short: it takes seconds to start")
-			}
 			s := agbtest.NewSession(t)
 			exposeSlow(t, s)
 			res, err := s.Code.Run(t.Context(), l, c.source, &code.RunOptions{Timeout: time.Minute})

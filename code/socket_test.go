@@ -20,6 +20,7 @@ import (
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/code"
 	"github.com/agb-go/sdk/engine"
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -209,6 +210,7 @@ func TestRunOverASocketOfAGBs(t *testing.T) {
 }
 
 func TestRunOverASocketFails(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	for name, try := range map[string]struct {
 		said    []string
 		error   *code.ExecError // in the code

@@ -31,7 +31,10 @@ func newUngrouped(t *testing.T) driver.Runtime {
 }
 
 // TestDriverWithoutGroups is the suite on a machine without control groups.
-func TestDriverWithoutGroups(t *testing.T) { drivertest.Run(t, newUngrouped) }
+func TestDriverWithoutGroups(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfKernel)
+	drivertest.Run(t, newUngrouped)
+}
 
 // TestLayersWithoutGroups: what cannot be limited is said, with what to do.
 func TestLayersWithoutGroups(t *testing.T) {

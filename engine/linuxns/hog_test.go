@@ -135,6 +135,7 @@ func hog(t *testing.T, b *drivertest.Box, name string, n int64) guest.Exit {
 // TestMemoryOfEveryKind: what fits is had, what does not ends the program, and
 // nothing but the program.
 func TestMemoryOfEveryKind(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfKernel)
 	r := grouped(t)
 	spec := hogSpec()
 	b := drivertest.Create(t, r, spec)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,6 +59,9 @@ func TestHello(t *testing.T) {
 	r := usable(t)
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
+			if testing.Short() && slices.Contains([]string{"go", "javac"}, p.name) {
+				t.Skip("short: it takes seconds to prepare")
+			}
 			b := drivertest.Create(t, r, toolSpec())
 			if b.Run(t, goPath+"command -v "+p.name).Exit.Code != 0 {
 				t.Skip("not installed")

@@ -342,6 +342,7 @@ func TestConcurrentDeletes(t *testing.T) {
 }
 
 func TestEveryAnswerIsBounded(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	p := newPeer(t)
 	id := p.create(t, nil)
 	name := strings.Repeat("\x01", 200)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/engine/internal/store"
 )
 
@@ -122,6 +123,7 @@ func BenchmarkPage(b *testing.B) {
 // TestTenThousand: so many records are opened and listed in no time. The bounds
 // are far above what it takes.
 func TestTenThousand(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	dir := filepath.Join(t.TempDir(), "s")
 	s, _ := open(t, dir, store.Options{})
 	fill(t, s, 10_000)

@@ -113,6 +113,7 @@ func (w *written) requireSaved(tb testing.TB, b []byte, what string) {
 // TestCut: a file that ends early gives back every record that is in what is
 // left of it.
 func TestCut(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	r := seeded(t)
 	w := write(t, r, 300)
 	cuts := []int{0, 1, pageHead, pageSize - 1, pageSize, pageSize + 1, 2 * pageSize, w.used - 1, w.used, w.used + 1, len(w.bytes) - 1}

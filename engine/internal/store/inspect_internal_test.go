@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/agb-go/sdk/engine/drivertest"
 )
 
 // seeded returns a source of chance that can be had again.
@@ -69,6 +71,7 @@ func stir(tb testing.TB, r *rand.Rand, s *Store, n int) {
 // TestInspectAgrees: whatever bbolt makes of a file with many records that come,
 // grow and go is whole to inspect, and holds what the index does.
 func TestInspectAgrees(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	dir, r := t.TempDir(), seeded(t)
 	s, _ := open(t, dir, Limits{Ended: 150})
 	for round := range 60 {
