@@ -97,9 +97,69 @@ def _agb():
     def is_main():
         return _thread.get_ident() == main_thread
 
-    # Output. What threads of earlier cells write is not the cell's.
+    # Whose is what runs beside the cell. A thread is of the cell that began it,
+    # and so is a task, which takes the context along. A thread that the
+    # interpreter does not know of has no number and passes for the cell's.
 
-    stale = set()
+    now = 0  # the number of the run while it is under way
+    number = None  # of the cell of what runs, a ContextVar once there is any
+    looping = False  # whether the main thread runs tasks
+
+    def track():
+        """Has what runs beside cells be told apart."""
+        nonlocal number
+        if number is None:
+            from _contextvars import ContextVar
+
+            number = ContextVar("agb_cell")
+            number.set(cell)
+
+    def whose():
+        """Returns the number of the cell of what runs."""
+        return number.get(cell) if looping or not is_main() else cell
+
+    def is_stale():
+        """Reports whether what runs is of a cell that is over."""
+        return number is not None and (looping or not is_main()) and number.get(cell) != now
+
+    def starter(start):
+        """Returns start, which starts a thread, with the thread knowing its cell."""
+
+        def start_thread(function, *args, **options):
+            track()
+            mine = whose()
+
+            def run(*args, **kwargs):
+                number.set(mine)
+                return function(*args, **kwargs)
+
+            return start(run, *args, **options)
+
+        return start_thread
+
+    for name in "start_new_thread", "start_joinable_thread":
+        if hasattr(_thread, name):
+            setattr(_thread, name, starter(getattr(_thread, name)))
+            if "threading" in sys.modules:
+                setattr(sys.modules["threading"], "_" + name, getattr(_thread, name))
+
+    def change_pool(module):
+        """Has what a thread of a pool does be of the cell that submitted it."""
+
+        class WorkItem(module._WorkItem):
+            def __init__(self, *args):
+                super().__init__(*args)
+                self.cell = whose()
+
+            def run(self, *args):
+                number.set(self.cell)
+                super().run(*args)
+
+        track()
+        module._WorkItem = WorkItem
+
+    # Output. What is left of earlier cells writes to their late output.
+
     ordered = False  # whether somebody reads both outputs as they come
     last_output = None
 
@@ -110,36 +170,43 @@ def _agb():
             return
         with turn:
             before, last_output = last_output, output
-            if before is not None and running and not (stale and is_stale()):
+            if before is not None and running:
                 before.flush()
                 tell(b"wait", b"")
                 wanted(lambda words: words[0] == b"go")
 
     class Output(io.TextIOWrapper):
         def write(self, text):
+            if number is not None and is_stale():
+                late(self, text.encode("utf-8", "backslashreplace"))
+                return len(text)
             if ordered and self is not last_output:
                 switch(self)
-            if stale and is_stale():
-                body = text.encode("utf-8", "backslashreplace")
-                for at in range(0, len(body), 60000):
-                    tell(b"late2" if self is sys.__stderr__ else b"late1", body[at : at + 60000])
-                return len(text)
             return super().write(text)
 
-    def is_stale():
-        threading = sys.modules.get("threading")
-        return threading is not None and threading.current_thread() in stale
+        @property
+        def buffer(self):
+            return LateBuffer(self) if is_stale() else super().buffer
 
-    def mark_stale():
-        threading = sys.modules.get("threading")
-        if threading is not None:
-            main = threading.main_thread()
-            stale.clear()
-            stale.update(t for t in threading.enumerate() if t is not main)
+    class LateBuffer(io.BufferedIOBase):
+        def __init__(self, output):
+            self.output = output
 
-    def open_output(number):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            body = bytes(data)
+            late(self.output, body)
+            return len(body)
+
+    def late(output, body):
+        for at in range(0, len(body), 60000):
+            tell(b"late2" if output is sys.__stderr__ else b"late1", body[at : at + 60000])
+
+    def open_output(fd):
         return Output(
-            io.BufferedWriter(io.FileIO(number, "w", closefd=False)),
+            io.BufferedWriter(io.FileIO(fd, "w", closefd=False)),
             encoding="utf-8",
             errors="backslashreplace",
             line_buffering=True,
@@ -217,39 +284,63 @@ def _agb():
         if hasattr(sys.modules.get("matplotlib.pyplot"), "get_fignums"):
             charts().end(show)
 
-    class Finder:
-        """Lets other files see to some modules when they are imported."""
+    def change_by_file(module):
+        ipython().changes[module.__name__](module)
 
-        def __init__(self, find, *names):
-            self.find, self.names = find, names
-
-        def find_spec(self, name, path=None, _target=None):
-            return self.find(name, path, self) if name in self.names else None
-
-    sys.meta_path.insert(
-        0,
-        Finder(
-            lambda *asked: ipython().find_changed(*asked),
+    changes = dict.fromkeys(
+        (
             "matplotlib.pyplot",
             "matplotlib.axes._axes",
             "pandas.core.config_init",
             "plotly.basedatatypes",
             "IPython.core.display_functions",
         ),
+        change_by_file,
     )
-    # It comes last, so that a real IPython is found before.
-    sys.meta_path.append(
-        Finder(
-            lambda name, *_: ipython().find_stand_in(name),
-            "IPython",
-            "IPython.core",
-            "IPython.core.display",
-            "IPython.display",
-        )
-    )
+    changes["concurrent.futures.thread"] = change_pool
+
+    class Changer:
+        """Loads a module as another loader does, and changes it."""
+
+        def __init__(self, loader):
+            self.loader = loader
+
+        def create_module(self, spec):
+            return self.loader.create_module(spec)
+
+        def exec_module(self, module):
+            module.__spec__.loader = module.__loader__ = self.loader
+            self.loader.exec_module(module)
+            try:
+                changes[module.__name__](module)
+            except Exception:
+                pass
+
+    class Changed:
+        """Finds modules that are changed when they are imported, by the other finders."""
+
+        def find_spec(self, name, path=None, _target=None):
+            for finder in sys.meta_path if name in changes else ():
+                spec = None if finder is self else finder.find_spec(name, path)
+                if spec is not None:
+                    if hasattr(spec.loader, "exec_module"):
+                        spec.loader = Changer(spec.loader)
+                    return spec
+            return None
+
+    class StandIns:
+        """Finds what stands in for IPython."""
+
+        def find_spec(self, name, _path=None, _target=None):
+            if name in ("IPython", "IPython.core", "IPython.core.display", "IPython.display"):
+                return ipython().find_stand_in(name)
+            return None
+
+    sys.meta_path.insert(0, Changed())
+    sys.meta_path.append(StandIns())  # so that a real IPython is found before
 
     def may_call():
-        return running and os.getpid() == owner and not (stale and is_stale())
+        return running and os.getpid() == owner and not is_stale()
 
     def functions():
         return part("function", agb=types.SimpleNamespace(quote=quote, tell=tell, wanted=wanted, turn=turn, may_call=may_call))
@@ -275,15 +366,17 @@ def _agb():
     loop = None
 
     def evaluate(code, space):
-        nonlocal loop
+        nonlocal loop, looping
         if not code.co_flags & 0x80:  # CO_COROUTINE
             return eval(code, space)
         import asyncio
 
+        track()
         if loop is None or loop.is_closed():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
         task = loop.create_task(eval(code, space))
+        looping = True
         try:
             return loop.run_until_complete(task)
         except KeyboardInterrupt:
@@ -293,6 +386,8 @@ def _agb():
             except BaseException:
                 pass
             raise
+        finally:
+            looping = False
 
     top_level_await = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -404,18 +499,21 @@ def _agb():
             continue
         source, data = bodies[0][:-1].decode("utf-8", "replace"), bodies[1]
         cell += 1
+        now = cell
+        if number is not None:
+            number.set(cell)
         before, _ = used()
         if data is not None or fed:
             set_input(data)
         fed = data is not None
         error, status = execute(source, space)
         due = ordered = False
+        now = 0
         flush()
         if os.getpid() != owner:
             os._exit(status)
-        mark_stale()
-        now, most = used()
-        body = '{"cpu_us":%d,"max_rss":%d,"status":%d' % ((now - before) * 1e6, most, status)
+        after, most = used()
+        body = '{"cpu_us":%d,"max_rss":%d,"status":%d' % ((after - before) * 1e6, most, status)
         if error is not None:
             limit = 64 << 10
             name, value, text = error[0], error[1][:limit], error[2][-limit:]

@@ -1,8 +1,7 @@
-"""Stands in for IPython where there is none, and changes modules when they are
+"""Stands in for IPython where there is none, and changes modules that are
 imported. The driver, python.py, executes this with the first such import, with
 python_rich.py in "rich"."""
 
-import sys
 import types
 
 
@@ -201,31 +200,3 @@ changes = {
     "matplotlib.axes._axes": lambda module: charts().change_axes(module),
     "pandas.core.config_init": change_pandas,
 }
-
-
-def find_changed(name, path, asked):
-    """Finds a module by the finders other than the one that is asked, and has
-    it changed when it is loaded."""
-    for finder in sys.meta_path:
-        spec = None if finder is asked else finder.find_spec(name, path)
-        if spec is not None:
-            if hasattr(spec.loader, "exec_module"):
-                spec.loader = Changer(spec.loader)
-            return spec
-    return None
-
-
-class Changer:
-    def __init__(self, loader):
-        self.loader = loader
-
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module):
-        module.__spec__.loader = module.__loader__ = self.loader
-        self.loader.exec_module(module)
-        try:
-            changes[module.__name__](module)
-        except Exception:
-            pass

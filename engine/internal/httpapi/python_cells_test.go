@@ -1,0 +1,72 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/internal/wire"
+)
+
+// What a pool of an earlier cell does for a cell is that cell's.
+func TestPythonCellsUseEarlierPools(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(1)\npool.submit(print, 'first').result()")
+	require.Equal(t, []string{"second\n"}, c.run(t, "pool.submit(print, 'second').result()").Stdout)
+	for range 2 {
+		require.Equal(t, []string{"a\n"}, c.run(t, "import asyncio\nawait asyncio.to_thread(print, 'a')").Stdout)
+	}
+	r := c.run(t, "def f(): 1 / 0\npool.submit(f).result()")
+	failed(t, r, "ZeroDivisionError", "division by zero")
+	require.NotContains(t, r.Error.Traceback, "<string>", "it has no frames of the driver")
+}
+
+// So it can call the functions of the client.
+func TestPythonCellsCallFromEarlierPools(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(1)\npool.submit(int).result()")
+	s := c.runsCode(t, "pool.submit(lambda: f(1)).result()", "f")
+	kind, _, err := wire.NewFrameReader(s.r).Next()
+	require.NoError(t, err)
+	require.Equal(t, wire.FrameCall, kind)
+}
+
+// What is left of an earlier cell writes to no later one, whatever it is.
+func TestPythonCellsLeaveLateOutput(t *testing.T) {
+	for name, code := range map[string]string{
+		"a timer that starts another": `
+import threading
+def tick(n=0):
+    if n: print('late')
+    if n < 2: threading.Timer(0.05, tick, [n + 1]).start()
+tick()`,
+		"a thread without an object": "import _thread, time\ndef f():\n    for _ in range(2): time.sleep(0.05); print('late')\n_ = _thread.start_new_thread(f, ())",
+		"bytes": `
+import sys, threading, time
+def f():
+    for _ in range(2): time.sleep(0.05); sys.stdout.buffer.write(b'late\n'); sys.stdout.flush()
+threading.Thread(target=f).start()`,
+		"a task": `
+import asyncio
+async def f():
+    for _ in range(2):
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(print, 'late')
+await asyncio.sleep(0)
+task = asyncio.get_running_loop().create_task(f())`,
+	} {
+		c := newCoder(t, "python")
+		require.Empty(t, c.run(t, code+"\nNone").Stdout, name)
+		r := c.run(t, "import asyncio, time\nprint('mine', end='')\nfor _ in range(20): time.sleep(0.01); await asyncio.sleep(0.01)\nprint()")
+		require.Equal(t, "mine\n", strings.Join(r.Stdout, ""), name)
+		require.Equal(t, "late\nlate\n", r.LateStdout+c.run(t, "1").LateStdout, name)
+	}
+}
+
+// A runner of tasks that an earlier cell made, with its context, runs a cell's own.
+func TestPythonCellsUseEarlierContexts(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, "import contextvars, threading\nthread = threading.Thread(target=int); thread.start(); context = contextvars.copy_context()")
+	require.Equal(t, []string{"mine\n"}, c.run(t, "context.run(print, 'mine')").Stdout)
+}
