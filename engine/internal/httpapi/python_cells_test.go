@@ -70,3 +70,12 @@ func TestPythonCellsUseEarlierContexts(t *testing.T) {
 	c.run(t, "import contextvars, threading\nthread = threading.Thread(target=int); thread.start(); context = contextvars.copy_context()")
 	require.Equal(t, []string{"mine\n"}, c.run(t, "context.run(print, 'mine')").Stdout)
 }
+
+// The statements of a cell and its last expression are one task.
+func TestPythonCellsAwaitTheirTasks(t *testing.T) {
+	c := newCoder(t, "python")
+	const work = "import asyncio\nasync def work(): return 42\n"
+	require.Equal(t, "42", mainResult(t, c.run(t, work+"t = asyncio.create_task(work())\nawait t")))
+	require.Equal(t, "43", mainResult(t, c.run(t, "t = asyncio.ensure_future(work())\nx = await t\nx + 1")))
+	failed(t, c.run(t, work+"t = asyncio.create_task(work())"), "RuntimeError", "no running event loop")
+}

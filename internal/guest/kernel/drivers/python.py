@@ -365,17 +365,20 @@ def _agb():
 
     loop = None
 
-    def evaluate(code, space):
+    def evaluate(codes, space):
+        """Returns what the last of codes evaluates to. All are one task if one awaits."""
         nonlocal loop, looping
-        if not code.co_flags & 0x80:  # CO_COROUTINE
-            return eval(code, space)
+        if not any([code.co_flags & 0x80 for code in codes]):  # CO_COROUTINE
+            for code in codes:
+                value = eval(code, space)
+            return value
         import asyncio
 
         track()
         if loop is None or loop.is_closed():
             loop = asyncio.new_event_loop()
             asyncio.set_event_loop(loop)
-        task = loop.create_task(eval(code, space))
+        task = loop.create_task(evaluate_in_task(codes, space))
         looping = True
         try:
             return loop.run_until_complete(task)
@@ -388,6 +391,13 @@ def _agb():
             raise
         finally:
             looping = False
+
+    async def evaluate_in_task(codes, space):
+        for code in codes:
+            value = eval(code, space)
+            if code.co_flags & 0x80:
+                value = await value
+        return value
 
     top_level_await = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
@@ -424,13 +434,15 @@ def _agb():
             last = None
             if tree.body and isinstance(tree.body[-1], _ast.Expr):
                 last = _ast.Expression(tree.body.pop().value)
-            if tree.body:
-                evaluate(compile(tree, name, "exec", top_level_await, dont_inherit=True), space)
+            codes = []
+            if tree.body or last is None:
+                codes.append(compile(tree, name, "exec", top_level_await, dont_inherit=True))
             if last is not None:
-                value = evaluate(compile(last, name, "eval", top_level_await, dont_inherit=True), space)
-                if value is not None:
-                    space["_"] = value
-                    show(value)
+                codes.append(compile(last, name, "eval", top_level_await, dont_inherit=True))
+            value = evaluate(codes, space)
+            if value is not None:
+                space["_"] = value
+                show(value)
             figures()
             running = False
         except SystemExit as e:
