@@ -79,3 +79,28 @@ func TestPythonCellsAwaitTheirTasks(t *testing.T) {
 	require.Equal(t, "43", mainResult(t, c.run(t, "t = asyncio.ensure_future(work())\nx = await t\nx + 1")))
 	failed(t, c.run(t, work+"t = asyncio.create_task(work())"), "RuntimeError", "no running event loop")
 }
+
+// A cell that ends with a semicolon shows no main result.
+func TestPythonCellsAreSilenced(t *testing.T) {
+	c := newCoder(t, "python")
+	for _, code := range []string{"42;", "(42); # ;", "'€;' ;\n\n# end", "x = 1; 42 ;", "42;\r\n", "42 \\\n ;", "[1,\n 2];", "await __import__('asyncio').sleep(0, 1);"} {
+		require.Empty(t, c.shows(t, code), code)
+	}
+	for _, code := range []string{"';'", "42 # ;", "1; 42", "x = 1; (42\n)", "'''\n;'''", "42\n# ;"} {
+		require.Len(t, c.shows(t, code), 1, code)
+	}
+}
+
+// The name _ is the latest result as long as it is not the code's.
+func TestPythonCellsNameTheirResult(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, "41")
+	require.Equal(t, "42", mainResult(t, c.run(t, "_ + 1")))
+	require.Equal(t, "42", mainResult(t, c.run(t, "_")))
+	c.run(t, "_ = len")
+	c.run(t, "1")
+	require.Equal(t, "3", mainResult(t, c.run(t, "_('abc')")))
+	c.run(t, "del _")
+	c.run(t, "4")
+	require.Equal(t, "4", mainResult(t, c.run(t, "_")))
+}

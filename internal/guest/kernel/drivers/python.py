@@ -266,6 +266,16 @@ def _agb():
     def ipython():
         return part("ipython", rich=rich(), charts=charts)
 
+    def is_silenced(node, source):
+        """Reports whether a semicolon follows a statement of the source, as IPython has it."""
+        if ";" not in source:
+            return False
+        lines = source.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8").split(b"\n")[node.end_lineno - 1 :]
+        lines[0] = lines[0][node.end_col_offset :]
+        return b"\n".join(lines).lstrip(b" \t\f\\\n").startswith(b";")
+
+    shown = None  # what the name _ was given
+
     def show(obj):
         """Shows what the code evaluated to."""
         kind = type(obj)
@@ -422,7 +432,7 @@ def _agb():
             return fail(*sys.exc_info()), 1
 
     def attempt(source, space):
-        nonlocal running
+        nonlocal running, shown
         name = "<cell %d>" % cell
         sources[name] = source
         linecache = sys.modules.get("linecache")
@@ -432,7 +442,7 @@ def _agb():
             running = True
             tree = parse(source)
             last = None
-            if tree.body and isinstance(tree.body[-1], _ast.Expr):
+            if tree.body and isinstance(tree.body[-1], _ast.Expr) and not is_silenced(tree.body[-1], source):
                 last = _ast.Expression(tree.body.pop().value)
             codes = []
             if tree.body or last is None:
@@ -441,7 +451,8 @@ def _agb():
                 codes.append(compile(last, name, "eval", top_level_await, dont_inherit=True))
             value = evaluate(codes, space)
             if value is not None:
-                space["_"] = value
+                if space.get("_", shown) is shown:  # and not the code's own
+                    space["_"] = shown = value
                 show(value)
             figures()
             running = False
