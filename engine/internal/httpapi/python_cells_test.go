@@ -104,3 +104,20 @@ func TestPythonCellsNameTheirResult(t *testing.T) {
 	c.run(t, "4")
 	require.Equal(t, "4", mainResult(t, c.run(t, "_")))
 }
+
+// An error is cut, and not the end of its interpreter, however it is called.
+func TestPythonCellsCutTheirErrors(t *testing.T) {
+	c := newCoder(t, "python")
+	for _, code := range []string{
+		"raise ValueError('😀' * 70000)",
+		"raise type('E' * 1_100_000, (Exception,), {})('x')",
+		"raise type('É' * 1_100_000, (Exception,), {'__module__': '😀' * 70000})('😀' * 70000)",
+		"raise SystemExit('😀' * 70000)",
+	} {
+		r := c.run(t, "mine = 1\n"+code)
+		require.NotNil(t, r.Error, code)
+		require.False(t, r.Ended, code)
+		require.Equal(t, "1", mainResult(t, c.run(t, "mine")), code)
+	}
+	require.Equal(t, strings.Repeat("x", 64<<10), c.run(t, "raise ValueError('x' * 70000)").Error.Value)
+}

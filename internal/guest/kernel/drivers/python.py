@@ -422,6 +422,13 @@ def _agb():
         except SyntaxError as e:
             return part("magic").read(source, e, tree)
 
+    def quoted(name, value, text):
+        """Returns an error's parts as JSON, of less than 1 MiB together."""
+        limit = 64 << 10  # characters, of which each may take 12 bytes
+        if len(quote(value[:limit])) + len(quote(text[-limit:])) > 1000000:
+            limit //= 2
+        return quote(name[:1000]), quote(value[:limit]), quote(text[-limit:])
+
     def execute(source, space):
         """Runs source and returns its error, if it has one, and its exit status."""
         nonlocal running
@@ -538,9 +545,7 @@ def _agb():
         after, most = used()
         body = '{"cpu_us":%d,"max_rss":%d,"status":%d' % ((after - before) * 1e6, most, status)
         if error is not None:
-            limit = 64 << 10
-            name, value, text = error[0], error[1][:limit], error[2][-limit:]
-            body += ',"error":{"name":%s,"value":%s,"traceback":%s}' % (quote(name), quote(value), quote(text))
+            body += ',"error":{"name":%s,"value":%s,"traceback":%s}' % quoted(*error)
         tell(b"done", (body + "}").encode("ascii"))
         if words[1] == b"last":
             sys.exit(status)
