@@ -121,3 +121,10 @@ func TestPythonCellsCutTheirErrors(t *testing.T) {
 	}
 	require.Equal(t, strings.Repeat("x", 64<<10), c.run(t, "raise ValueError('x' * 70000)").Error.Value)
 }
+
+// A cell that exits leaves the next an input.
+func TestPythonCellsReadAfterExit(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, "exit()")
+	failed(t, c.run(t, "input()"), "EOFError", "EOF")
+}

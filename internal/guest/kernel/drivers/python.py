@@ -533,7 +533,7 @@ def _agb():
         if number is not None:
             number.set(cell)
         before, _ = used()
-        if data is not None or fed:
+        if data is not None or fed or getattr(sys.stdin, "closed", False):  # as exit() leaves it
             set_input(data)
         fed = data is not None
         error, status = execute(source, space)
