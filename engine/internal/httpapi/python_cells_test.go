@@ -128,3 +128,24 @@ func TestPythonCellsReadAfterExit(t *testing.T) {
 	c.run(t, "exit()")
 	failed(t, c.run(t, "input()"), "EOFError", "EOF")
 }
+
+// What is left of an earlier cell shows no results of a later one.
+func TestPythonCellsShowTheirOwnResults(t *testing.T) {
+	c := newCoder(t, "python")
+	require.Len(t, c.shows(t, `
+import threading
+go = threading.Event()
+def f():
+    display('early')
+    shown.set()
+    go.wait()
+    display('late')
+    display({'text/html': 'late'}, raw=True)
+shown = threading.Event()
+thread = threading.Thread(target=f); thread.start()
+shown.wait();`), 1)
+	items := c.shows(t, "go.set(); thread.join(); display('mine')")
+	require.Len(t, items, 1)
+	require.Equal(t, "'mine'", items[0]["text/plain"])
+	require.Equal(t, strings.Repeat("[a result that was shown after its run is left out]\n", 2), c.run(t, "1").LateStdout)
+}

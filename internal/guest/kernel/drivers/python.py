@@ -254,8 +254,9 @@ def _agb():
         fail(*sys.exc_info())
 
     def rich():
-        given = types.SimpleNamespace(quote=quote, flush=flush, tell=tell, report=report, printer=printer, charts=charts)
-        return part("rich", agb=given)
+        given = dict(quote=quote, flush=flush, tell=tell, report=report, printer=printer, charts=charts, is_stale=is_stale)
+        given["late"] = lambda body: late(sys.__stdout__, body)
+        return part("rich", agb=types.SimpleNamespace(**given))
 
     def printer():
         return part("text")

@@ -139,7 +139,11 @@ def encode(mime, value):
 
 
 def emit(found, main=False, cut=False):
-    """Sends a result, marked when something of it is missing."""
+    """Sends a result, marked when something of it is missing. What is left of an
+    earlier cell has none."""
+    if agb.is_stale():
+        agb.late(b"[a result that was shown after its run is left out]\n")
+        return
     forms, room = [], item_limit
     for mime, value in found.items():
         if value is None:
