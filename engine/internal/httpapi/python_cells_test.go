@@ -149,3 +149,13 @@ shown.wait();`), 1)
 	require.Equal(t, "'mine'", items[0]["text/plain"])
 	require.Equal(t, strings.Repeat("[a result that was shown after its run is left out]\n", 2), c.run(t, "1").LateStdout)
 }
+
+// The lines of cells are found, whenever what finds them is imported.
+func TestPythonCellsHaveLines(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, "def f():\n    raise ValueError('x') # here")
+	r := c.run(t, "import traceback\ntry: f()\nexcept ValueError: traceback.print_exc()")
+	require.Contains(t, strings.Join(r.Stderr, ""), "raise ValueError('x') # here")
+	require.Contains(t, strings.Join(r.Stderr, ""), "try: f()")
+	require.Equal(t, []string{"def f():\n    raise ValueError('x') # here\n"}, c.run(t, "import inspect\nprint(inspect.getsource(f))").Stdout)
+}

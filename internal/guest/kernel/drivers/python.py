@@ -295,6 +295,12 @@ def _agb():
         if hasattr(sys.modules.get("matplotlib.pyplot"), "get_fignums"):
             charts().end(show)
 
+    def fill_lines(linecache, *names):
+        """Has sources of cells be found, by what tells of exceptions and by inspect."""
+        for name in names or sources:
+            source = sources[name]
+            linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+
     def change_by_file(module):
         ipython().changes[module.__name__](module)
 
@@ -308,7 +314,7 @@ def _agb():
         ),
         change_by_file,
     )
-    changes["concurrent.futures.thread"] = change_pool
+    changes["concurrent.futures.thread"], changes["linecache"] = change_pool, fill_lines
 
     class Changer:
         """Loads a module as another loader does, and changes it."""
@@ -445,7 +451,7 @@ def _agb():
         sources[name] = source
         linecache = sys.modules.get("linecache")
         if linecache is not None:
-            linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+            fill_lines(linecache, name)
         try:
             running = True
             tree = parse(source)
