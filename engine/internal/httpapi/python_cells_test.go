@@ -143,7 +143,7 @@ def f():
     display({'text/html': 'late'}, raw=True)
 shown = threading.Event()
 thread = threading.Thread(target=f); thread.start()
-shown.wait();`), 1)
+_ = shown.wait()`), 1)
 	items := c.shows(t, "go.set(); thread.join(); display('mine')")
 	require.Len(t, items, 1)
 	require.Equal(t, "'mine'", items[0]["text/plain"])
@@ -158,4 +158,26 @@ func TestPythonCellsHaveLines(t *testing.T) {
 	require.Contains(t, strings.Join(r.Stderr, ""), "raise ValueError('x') # here")
 	require.Contains(t, strings.Join(r.Stderr, ""), "try: f()")
 	require.Equal(t, []string{"def f():\n    raise ValueError('x') # here\n"}, c.run(t, "import inspect\nprint(inspect.getsource(f))").Stdout)
+}
+
+// What extensions print is of the cell that has them print.
+func TestPythonCellsHaveOutputOfExtensions(t *testing.T) {
+	c := newCoder(t, "python")
+	if c.run(t, "import ctypes").Error != nil {
+		t.Skip("Python has no ctypes")
+	}
+	const code = "import ctypes\nctypes.CDLL(None).printf(b'from C\\n');"
+	for range 2 {
+		require.Equal(t, []string{"from C\n"}, c.run(t, code).Stdout)
+	}
+	// An extension of the code's own is one of Python's at another place.
+	require.Equal(t, []string{"own\n"}, newCoder(t, "python").run(t, `
+import importlib.util, shutil, sys
+spec = importlib.util.find_spec("_ctypes")
+spec = importlib.util.spec_from_file_location("_ctypes", shutil.copy(spec.origin, "/tmp/own.so"))
+own = sys.modules["_ctypes"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(own)
+assert "ctypes" not in sys.modules
+own.call_function(own.dlsym(own.dlopen(None, 0), "puts"), (b"own",));
+sys.stdout.flush()`).Stdout)
 }

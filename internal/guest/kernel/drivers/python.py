@@ -172,6 +172,7 @@ def _agb():
             before, last_output = last_output, output
             if before is not None and running:
                 before.flush()
+                flush_library()
                 tell(b"wait", b"")
                 wanted(lambda words: words[0] == b"go")
 
@@ -221,6 +222,39 @@ def _agb():
                 stream.flush()
             except Exception:
                 pass
+        flush_library()
+
+    # What extensions print waits in the C library.
+
+    looked = 0  # at so many modules
+    library = None  # a function that has it written, once there may be any
+
+    def flush_library():
+        nonlocal looked, library
+        if library is None and looked != len(sys.modules):
+            looked = len(sys.modules)
+            if any(map(may_print, list(sys.modules.items()))):
+                library = open_library()
+        if library is not None:
+            library()
+
+    def may_print(item):
+        """Reports whether a module is ctypes, or an extension that Python has not by itself."""
+        try:  # without what a module does when it is asked for an attribute
+            file = object.__getattribute__(item[1], "__dict__").get("__file__")
+            return item[0] == "ctypes" or file.endswith(".so") and "/lib-dynload/" not in file
+        except Exception:
+            return False
+
+    def open_library():
+        try:
+            import ctypes
+
+            library = ctypes.CDLL(None)
+            stdout = ctypes.c_void_p.in_dll(library, "stdout")
+            return lambda: library.fflush(stdout)
+        except Exception:
+            return lambda: None
 
     # Input: end-of-file at once, unless some is given.
 
