@@ -64,6 +64,24 @@ task = asyncio.get_running_loop().create_task(f())`,
 	}
 }
 
+// A program that a thread of an earlier cell forks writes as any program does.
+func TestPythonCellsLeaveForks(t *testing.T) {
+	c := newCoder(t, "python")
+	c.run(t, `
+import os, sys, threading
+go = threading.Event()
+def f():
+    go.wait()
+    pid = os.fork()
+    if pid == 0:
+        print('fork')
+        sys.stdout.buffer.flush()
+        os._exit(0)
+    os.waitpid(pid, 0)
+thread = threading.Thread(target=f); thread.start()`)
+	require.Equal(t, []string{"fork\n"}, c.run(t, "go.set(); thread.join()").Stdout)
+}
+
 // A runner of tasks that an earlier cell made, with its context, runs a cell's own.
 func TestPythonCellsUseEarlierContexts(t *testing.T) {
 	c := newCoder(t, "python")

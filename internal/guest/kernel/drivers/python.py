@@ -119,8 +119,8 @@ def _agb():
         return number.get(cell) if looping or not is_main() else cell
 
     def is_stale():
-        """Reports whether what runs is of a cell that is over."""
-        return number is not None and (looping or not is_main()) and number.get(cell) != now
+        """Reports whether what runs is of a cell that is over. In a fork nothing is."""
+        return number is not None and (looping or not is_main()) and number.get(cell) != now and os.getpid() == owner
 
     def starter(start):
         """Returns start, which starts a thread, with the thread knowing its cell."""
@@ -195,6 +195,9 @@ def _agb():
 
         def writable(self):
             return True
+
+        def fileno(self):
+            return self.output.fileno()
 
         def write(self, data):
             body = bytes(data)
