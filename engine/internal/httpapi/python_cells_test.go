@@ -17,9 +17,14 @@ func TestPythonCellsUseEarlierPools(t *testing.T) {
 	for range 2 {
 		require.Equal(t, []string{"a\n"}, c.run(t, "import asyncio\nawait asyncio.to_thread(print, 'a')").Stdout)
 	}
-	r := c.run(t, "def f(): 1 / 0\npool.submit(f).result()")
-	failed(t, r, "ZeroDivisionError", "division by zero")
-	require.NotContains(t, r.Error.Traceback, "<string>", "it has no frames of the driver")
+	for code, name := range map[string]string{
+		"def f(): 1 / 0\npool.submit(f).result()":          "ZeroDivisionError",
+		"import _thread; _thread.start_new_thread(int, 1)": "TypeError",
+	} {
+		r := c.run(t, code)
+		failed(t, r, name, "")
+		require.NotContains(t, r.Error.Traceback, "<string>", "it has no frames of the driver")
+	}
 }
 
 // So it can call the functions of the client.

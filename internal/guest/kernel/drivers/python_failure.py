@@ -16,6 +16,8 @@ def text(kind, value, tb, sources, driver):
         if (frame.filename, frame.name) == (driver, "interrupted"):
             del shown.stack[i:]
             break
-    hidden = ((driver, "display"), (driver, "tell"), (driver, "wanted"), (driver, "receive"), (driver, "more"))
-    shown.stack[:] = [f for f in shown.stack if not f.filename.startswith("<agb ") and (f.filename, f.name) not in hidden]
+    hidden = "display", "tell", "wanted", "receive", "more", "start_thread"
+    shown.stack[:] = [
+        f for f in shown.stack if not (f.filename.startswith("<agb ") or f.filename == driver and f.name in hidden)
+    ]
     return "".join(shown.format())
