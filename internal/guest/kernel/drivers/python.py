@@ -390,6 +390,8 @@ def _agb():
                 return ipython().find_stand_in(name)
             return None
 
+    if "concurrent.futures.thread" in sys.modules:  # which the image may see to
+        change_pool(sys.modules["concurrent.futures.thread"])
     sys.meta_path.insert(0, Changed())
     sys.meta_path.append(StandIns())  # so that a real IPython is found before
 
