@@ -10,7 +10,7 @@ import (
 const (
 	headLimit = 32       // bytes of a frame's first line
 	itemLimit = 16 << 20 // bytes of a result
-	doneLimit = 1 << 20  // bytes of how a run ended
+	doneLimit = 4 << 20  // bytes of how a run ended, of which maxErrorText are kept of each part
 )
 
 var errFrame = errors.New("the interpreter was ended: something in it wrote to its driver's socket, descriptor 3, what the driver cannot mean")

@@ -155,6 +155,26 @@ func TestEndings(t *testing.T) {
 	require.Equal(t, "E: v", (&Error{Name: "E", Value: "v"}).Text())
 }
 
+// How a run ended may be told at length: the interpreter goes on, and little of
+// it is kept.
+func TestLongEnding(t *testing.T) {
+	ended := func(size int) (*interpreter, *running, error) {
+		r := newRunning(Options{}, false)
+		in := &interpreter{run: r}
+		f := frames{begin: in.begin, take: in.take}
+		body := `{"error":{"name":"E","value":"` + strings.Repeat("x", size)
+		body += `"}}`
+		_, err := f.Write(fmt.Appendf(nil, "done %d\n%s", len(body), body))
+		return in, r, err
+	}
+	in, r, err := ended(3 << 20)
+	require.NoError(t, err)
+	require.Nil(t, in.current())
+	require.LessOrEqual(t, len(r.ending.err.Value), maxErrorText+len("[…]"))
+	_, _, err = ended(doneLimit)
+	require.ErrorIs(t, err, errFrame)
+}
+
 func FuzzItem(f *testing.F) {
 	f.Add([]byte(`{"main":true,"data":{"text/plain":"1","application/json":{}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
