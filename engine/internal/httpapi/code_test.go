@@ -168,6 +168,23 @@ func TestResultsAreBounded(t *testing.T) {
 	require.Equal(t, "InvalidParameter", resp.ErrorCode)
 }
 
+// Text of a result is bounded in every language.
+func TestResultTextIsBounded(t *testing.T) {
+	for language, code := range map[string]string{
+		"r": `strrep("a", 3e6)`, "java": `"a".repeat(3_000_000)`, "python": `"a" * 3_000_000`,
+	} {
+		t.Run(language, func(t *testing.T) {
+			c := newCoder(t, language)
+			r := c.run(t, code)
+			text, _ := mainResult(t, r).(string)
+			require.Greater(t, len(text), 1<<19)
+			require.Less(t, len(text), 1<<20+100)
+			require.True(t, strings.HasSuffix(text, " left out]"), text[len(text)-100:])
+			require.Equal(t, true, r.Results[0].V[wire.ItemTruncated])
+		})
+	}
+}
+
 func TestCodeTimesOut(t *testing.T) {
 	c := newCoder(t, "python")
 	r := get(t, c.p, c.session, wire.RunCode, wire.RunCodeArgs{Language: "python", TimeoutMS: 1500, Code: "print('partial')\nimport time\ntime.sleep(60)"})

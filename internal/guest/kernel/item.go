@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Bounds of what a run evaluates to.
@@ -16,6 +17,8 @@ const (
 	maxForms     = 16       // representations of one result
 	maxFormDepth = 64       // of one that is JSON
 	maxErrorText = 64 << 10 // bytes of each part of an error
+	maxText      = 1 << 20  // bytes of a representation that is text
+	noteRoom     = 64       // more that a driver may have for saying that it cut it
 )
 
 // Item is a result: one thing in several representations.
@@ -64,7 +67,31 @@ func parseItem(b []byte) (Item, error) {
 		return Item{}, err
 	}
 	data, err := parseForms(raw.Data)
-	return Item{Main: raw.Main, Truncated: raw.Truncated, Data: data}, err
+	item := Item{Main: raw.Main, Truncated: raw.Truncated, Data: data}
+	item.cutTexts()
+	return item, err
+}
+
+// cutTexts bounds the representations that are text, keeping their beginnings.
+func (i *Item) cutTexts() {
+	cut := false
+	for mime, v := range i.Data {
+		text, ok := v.(string)
+		if !ok || !isText(mime) || len(text) <= maxText+noteRoom {
+			continue
+		}
+		n := maxText
+		for !utf8.RuneStart(text[n]) {
+			n--
+		}
+		note := "more is left out" // what the driver left out is not known
+		if !i.Truncated {
+			note = fmt.Sprintf("%d characters left out", utf8.RuneCountInString(text[n:]))
+		}
+		i.Data[mime] = text[:n] + "[… " + note + "]"
+		cut = true
+	}
+	i.Truncated = i.Truncated || cut
 }
 
 // parseForms reads the representations of one result.

@@ -132,6 +132,36 @@ func TestItems(t *testing.T) {
 	}
 }
 
+// Text is bounded whatever its driver does; what that has cut is left as it is.
+func TestItemTexts(t *testing.T) {
+	parsed := func(truncated bool, mime, text string) Item {
+		t.Helper()
+		item, err := parseItem(fmt.Appendf(nil, `{"truncated":%t,"data":{%q:%q}}`, truncated, mime, text))
+		require.NoError(t, err)
+		return item
+	}
+	long := strings.Repeat("x", maxText)
+	item := parsed(false, "text/plain", long)
+	require.False(t, item.Truncated)
+	require.Equal(t, long, item.Data["text/plain"])
+
+	noted := long + "[… 7 characters left out]"
+	require.Equal(t, noted, parsed(true, "text/html", noted).Data["text/html"])
+
+	item = parsed(false, "text/plain", long+long)
+	require.True(t, item.Truncated)
+	require.Equal(t, fmt.Sprintf("%s[… %d characters left out]", long, maxText), item.Data["text/plain"])
+	require.Equal(t, long+"[… more is left out]", parsed(true, "image/svg+xml", long+noted).Data["image/svg+xml"])
+
+	item = parsed(false, "text/plain", strings.Repeat("€", maxText))
+	euros := maxText / len("€")
+	require.Equal(t, fmt.Sprintf("%s[… %d characters left out]", strings.Repeat("€", euros), maxText-euros), item.Data["text/plain"])
+
+	item = parsed(false, "image/png", long+long)
+	require.False(t, item.Truncated)
+	require.Equal(t, long+long, item.Data["image/png"])
+}
+
 func TestEndings(t *testing.T) {
 	e, err := parseEnding([]byte(`{"error":{"name":"E","value":"v","traceback":"t"},"status":3,"exit":true,"cpu_us":7,"max_rss":9}`))
 	require.NoError(t, err)

@@ -32,6 +32,11 @@ func isMIMEPart(s string, limit int) bool {
 
 func isAlphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
+// isText reports whether what has the MIME type is text for people, or source.
+func isText(mime string) bool {
+	return strings.HasPrefix(mime, "text/") || mime == "image/svg+xml" || mime == "application/javascript"
+}
+
 // isJSON reports whether the MIME type is JSON, by name or by suffix.
 func isJSON(mime string) bool {
 	sub, ok := strings.CutPrefix(mime, "application/")

@@ -23,6 +23,15 @@ func TestMIMETypes(t *testing.T) {
 	}
 }
 
+func TestTextTypes(t *testing.T) {
+	for _, s := range []string{"text/plain", "text/html", "image/svg+xml", "application/javascript"} {
+		require.True(t, isText(s), s)
+	}
+	for _, s := range []string{"image/png", "application/json", "application/pdf"} {
+		require.False(t, isText(s), s)
+	}
+}
+
 func TestJSONTypes(t *testing.T) {
 	for _, s := range []string{"application/json", "application/geo+json", "application/vnd.vegalite.v5+json"} {
 		require.True(t, isJSON(s), s)
