@@ -126,6 +126,64 @@ func TestContextThatDies(t *testing.T) {
 	require.Equal(t, "1\n", res.Stdout)
 }
 
+// ignores is code that is begun when it prints, and does not heed an interrupt.
+const ignores = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('begun', flush=True)\nwhile True: time.sleep(0.01)"
+
+// The run after one whose interpreter was killed is told why.
+func TestKilledContextsSayWhy(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	res, err := s.Code.Run(t.Context(), code.Python, ignores, &code.RunOptions{Timeout: 300 * time.Millisecond})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.True(t, res.Ended)
+	require.Contains(t, ran(t, s, code.Python, "1", code.RunOptions{}).Restarted, "its time was over")
+
+	list, err := s.Code.Contexts.List(t.Context())
+	require.NoError(t, err)
+	res = ran(t, s, code.Python, ignores, code.RunOptions{Stdout: writer(func(p []byte) (int, error) {
+		_, err := s.Code.Contexts.Interrupt(t.Context(), list.Contexts[0].ID)
+		return len(p), err
+	})})
+	require.True(t, res.Ended)
+	require.False(t, res.TimedOut)
+	require.Equal(t, "InterruptError", res.Error.Name)
+	require.Contains(t, ran(t, s, code.Python, "1", code.RunOptions{}).Restarted, "interrupted")
+	require.Empty(t, ran(t, s, code.Python, "1", code.RunOptions{}).Restarted)
+}
+
+// What a run that was given up had to tell, the next one tells.
+func TestNoticesOutliveGivenUpRuns(t *testing.T) {
+	needs(t, "bash")
+	s := agbtest.NewSession(t)
+	giveUp := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_, err := s.Code.Run(ctx, code.Bash, "sleep 100", nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	ran(t, s, code.Bash, "exit 3", code.RunOptions{})
+	giveUp()
+	require.Contains(t, ran(t, s, code.Bash, "true", code.RunOptions{}).Restarted, "exit status 3")
+
+	ran(t, s, code.Bash, "(sleep 0.1; echo late; touch /tmp/late) &", code.RunOptions{})
+	_, err := s.Command.Run(t.Context(), "until [ -e /tmp/late ]; do sleep 0.05; done; sleep 0.2", nil)
+	require.NoError(t, err)
+	giveUp()
+	res := ran(t, s, code.Bash, "true", code.RunOptions{})
+	require.Equal(t, "late\n", res.LateStdout)
+	require.Empty(t, res.Restarted)
+	require.Empty(t, ran(t, s, code.Bash, "true", code.RunOptions{}).LateStdout)
+
+	// A restart that was asked for needs no telling.
+	ran(t, s, code.Bash, "exit 3", code.RunOptions{})
+	giveUp()
+	list, err := s.Code.Contexts.List(t.Context())
+	require.NoError(t, err)
+	_, err = s.Code.Contexts.Restart(t.Context(), list.Contexts[0].ID)
+	require.NoError(t, err)
+	require.Empty(t, ran(t, s, code.Bash, "true", code.RunOptions{}).Restarted)
+}
+
 func TestLanguageList(t *testing.T) {
 	s := agbtest.NewSession(t)
 	list, err := s.Code.Languages(t.Context())

@@ -110,7 +110,10 @@ func (cs *Contexts) Restart(ctx context.Context, id string) (*ContextResult, err
 
 // Interrupt interrupts the run under way in a context, as Ctrl-C would, and
 // does nothing where there is none. What that means for the code is the
-// language's: in Python it is a KeyboardInterrupt. It does not wait for the run.
+// language's: in Python it is a KeyboardInterrupt, and the state stays. It does
+// not wait for the run. When that has not ended five seconds later its
+// interpreter is killed: its result is marked Ended, has the output until then,
+// and its error is named InterruptError.
 func (cs *Contexts) Interrupt(ctx context.Context, id string) (*ContextResult, error) {
 	return cs.do(ctx, "code.Contexts.Interrupt", wire.InterruptContext, id)
 }

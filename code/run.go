@@ -106,7 +106,8 @@ type Result struct {
 	// interpreter.
 	Ended bool
 	// Restarted is why the interpreter of the runs before has ended, when it
-	// has, so that this run found none of their state; else it is empty.
+	// has, so that this run found none of their state; else it is empty. Of runs
+	// whose Run returned no result, the next one tells, as it does with LateStdout.
 	Restarted string
 	// LateStdout and LateStderr are what threads, timers and processes that
 	// earlier runs have left behind wrote since the run before, each up to 64

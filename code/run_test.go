@@ -124,6 +124,7 @@ func TestOutOfMemory(t *testing.T) {
 	res, err = s.Code.Run(t.Context(), code.Python, "import subprocess\nprint(subprocess.run(['tail', '/dev/zero']).returncode)", nil)
 	require.NoError(t, err)
 	require.Equal(t, "-9\n", res.Stdout)
+	require.Contains(t, res.Restarted, "memory")
 	require.True(t, res.OOMKilled, "of what it started")
 	require.Nil(t, res.Error)
 

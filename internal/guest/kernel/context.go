@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/agb-go/sdk/internal/guest"
@@ -27,6 +26,7 @@ type Context struct {
 	live   *interpreter // of the last run; nil before the first
 	runs   int          // of it
 	resets int          // how often it was restarted
+	unsaid notice       // for the next run that has a result
 	closed bool
 }
 
@@ -85,7 +85,7 @@ func (c *Context) Start(ctx context.Context) error {
 		return err
 	}
 	defer c.give()
-	_, _, err := c.interpreter(ctx, 0)
+	_, err := c.interpreter(ctx, 0)
 	return err
 }
 
@@ -105,7 +105,7 @@ func (c *Context) run(ctx context.Context, code string, opts Options, last bool)
 	case len(opts.Stdin) > StdinLimit:
 		return nil, ErrStdinTooLong
 	}
-	in, restarted, err := c.interpreter(ctx, opts.CPULimit)
+	in, err := c.interpreter(ctx, opts.CPULimit)
 	if err != nil {
 		return nil, err
 	}
@@ -114,21 +114,34 @@ func (c *Context) run(ctx context.Context, code string, opts Options, last bool)
 	}
 	r := newRunning(opts, last)
 	late, timedOut, err := in.perform(ctx, code, r)
-	c.mu.Lock()
-	c.runs++
-	runs := c.runs
-	c.mu.Unlock()
-	if failure := in.failure(); failure != nil && !timedOut && err == nil {
+	in.blame(r)
+	if failure := in.failure(); failure != nil && !timedOut && err == nil && in.why() == "" {
 		err = c.why(failure)
 	} else if errors.Is(failure, guest.ErrUnresponsive) {
 		err = errors.Join(err, failure)
 	}
+	runs, told := c.count(in, late, err == nil)
 	if err != nil {
 		return nil, err
 	}
 	res := in.conclude(r, timedOut)
-	res.Runs, res.Restarted, res.Late = runs, restarted, late
+	res.Runs, res.Restarted, res.Late = runs, told.restarted, told.late
 	return res, nil
+}
+
+// count counts a run of in, and returns how many there were and what is to be
+// told with it; nothing when it has no result.
+func (c *Context) count(in *interpreter, late Late, result bool) (runs int, told notice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.runs++
+	if result || c.live == in { // what a restart ends is not to be told
+		c.unsaid.add("", late)
+	}
+	if result {
+		told, c.unsaid = c.unsaid, notice{}
+	}
+	return c.runs, told
 }
 
 // why returns the error of a run whose interpreter ended with failure: it could
@@ -145,26 +158,21 @@ func (c *Context) why(failure error) error {
 	return failure
 }
 
-// interpreter returns one that lives, a new one when there is none, and why the
-// last one has ended, when it has. The caller has the turn.
-func (c *Context) interpreter(ctx context.Context, limit time.Duration) (in *interpreter, restarted string, err error) {
+// interpreter returns one that lives, a new one when there is none. Why the last
+// one has ended is then to be told. The caller has the turn.
+func (c *Context) interpreter(ctx context.Context, limit time.Duration) (in *interpreter, err error) {
 	c.mu.Lock()
 	live, resets, closed := c.live, c.resets, c.closed
 	c.mu.Unlock()
 	if closed {
-		return nil, "", ErrClosed
+		return nil, ErrClosed
 	}
-	if live != nil {
-		if !live.ended() {
-			return live, "", nil
-		}
-		if live.begun() {
-			restarted = live.end()
-		}
+	if live != nil && !live.ended() {
+		return live, nil
 	}
 	// Who ends the context need not wait for what the guest says to this.
 	if in, err = start(ctx, c.client, c.spec, c.dir, c.env, limit); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,15 +182,19 @@ func (c *Context) interpreter(ctx context.Context, limit time.Duration) (in *int
 	case c.resets != resets:
 		err = ErrRestarted
 	default:
+		if live != nil && live.begun() {
+			c.unsaid.add(live.end(), live.takeLate())
+		}
 		c.live, c.runs = in, 0
-		return in, restarted, nil
+		return in, nil
 	}
 	in.kill(nil)
-	return nil, "", err
+	return nil, err
 }
 
-// Interrupt interrupts the run under way, as Ctrl-C would. It does nothing when
-// there is none.
+// Interrupt interrupts the run under way, as Ctrl-C would. When that does not
+// heed it, its interpreter is killed as after its timeout, which is not waited
+// for. It does nothing when there is none.
 func (c *Context) Interrupt(ctx context.Context) error {
 	c.mu.Lock()
 	in := c.live
@@ -194,7 +206,11 @@ func (c *Context) Interrupt(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	return in.interrupt(ctx, r)
+	if err := in.interrupt(ctx, r); err != nil {
+		return err
+	}
+	r.interrupted.Do(func() { go in.insist(r) })
+	return nil
 }
 
 // Restart ends the interpreter, and with it the run under way. The next run
@@ -203,7 +219,7 @@ func (c *Context) Interrupt(ctx context.Context) error {
 func (c *Context) Restart(ctx context.Context) error {
 	c.mu.Lock()
 	in := c.live
-	c.live = nil
+	c.live, c.unsaid = nil, notice{}
 	c.resets++
 	c.mu.Unlock()
 	if in == nil {
@@ -247,19 +263,6 @@ func (in *interpreter) failure() error {
 	return in.err
 }
 
-// end says how the interpreter ended. It must have.
-func (in *interpreter) end() string {
-	switch {
-	case errors.Is(in.err, errFrame):
-		return errFrame.Error()
-	case in.exit.Signal != 0:
-		return fmt.Sprintf("the interpreter was ended by signal %d", in.exit.Signal)
-	case in.err != nil:
-		return "the interpreter was killed"
-	}
-	return fmt.Sprintf("the interpreter has ended with exit status %d", in.exit.Code)
-}
-
 // conclude returns what became of r.
 func (in *interpreter) conclude(r *running, timedOut bool) *Result {
 	res := &Result{Items: r.items, ItemsDropped: r.dropped, Ended: in.ended()}
@@ -279,8 +282,7 @@ func (in *interpreter) conclude(r *running, timedOut bool) *Result {
 	x := &res.Exit
 	x.TimedOut = timedOut
 	x.StdoutDropped, x.StderrDropped = r.stdout.dropped, r.stderr.dropped
-	killed := x.Signal == int(syscall.SIGKILL) && !timedOut && !x.CPULimited
-	switch {
+	switch cause := in.why(); {
 	case timedOut:
 		res.Error = &Error{Name: "TimeoutError", Value: fmt.Sprintf("the code was ended after %v", r.opts.Timeout)}
 	case x.CPULimited:
@@ -289,8 +291,10 @@ func (in *interpreter) conclude(r *running, timedOut bool) *Result {
 		res.Error = &Error{Name: "ReportError", Value: errFrame.Error()}
 	case e.err != nil:
 		res.Error, res.ErrorShown = e.err, true
-	case killed && r.opts.OutOfMemory != nil && r.opts.OutOfMemory():
-		res.Error = &Error{Name: "OutOfMemoryError", Value: "the interpreter was killed: the memory of the session is used up"}
+	case res.Ended && cause == outOfMemory:
+		res.Error = &Error{Name: "OutOfMemoryError", Value: cause}
+	case res.Ended && cause == unheeded:
+		res.Error = &Error{Name: "InterruptError", Value: cause}
 	case x.Signal != 0:
 		res.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("the interpreter was ended by signal %d", x.Signal)}
 	case x.Code != 0:

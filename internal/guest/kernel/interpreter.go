@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,7 @@ type interpreter struct {
 	used  time.Duration // processor time of the runs that have ended
 	calls chan struct{} // a slot for each call under way
 	spec  *spec
+	cause string // why it was killed, see notice.go
 
 	// What the driver has asked for and was not told yet. One goroutine tells
 	// it, while there is anything.
@@ -156,13 +158,7 @@ func (in *interpreter) output(p []byte, isErr bool) {
 func (in *interpreter) keep(p []byte, isErr bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	to := &in.late.Stdout
-	if isErr {
-		to = &in.late.Stderr
-	}
-	n := min(len(p), lateLimit-len(*to))
-	*to = append(*to, p[:n]...)
-	in.late.Dropped += int64(len(p) - n)
+	in.late.add(p, isErr)
 }
 
 // begin says whether what a driver says is wanted.
@@ -263,19 +259,42 @@ func (in *interpreter) rests(r *running, wait time.Duration) bool {
 	}
 }
 
-// stop ends r, with its interpreter if need be.
-func (in *interpreter) stop(r *running) {
+// stop ends r, with its interpreter if need be, which is then killed for why.
+func (in *interpreter) stop(r *running, why string) {
 	ctx, cancel := context.WithTimeout(context.Background(), interruptGrace)
 	defer cancel()
-	for _, wait := range []time.Duration{interruptAgain, interruptGrace - interruptAgain} {
-		if in.interrupt(ctx, r) != nil {
-			break
-		}
-		if in.rests(r, wait) {
-			return
-		}
+	if in.interrupt(ctx, r) != nil || !in.heeds(ctx, r) {
+		in.giveUp(r, why)
 	}
-	_ = in.close(context.Background()) // returns nil
+}
+
+// insist ends r, which was interrupted.
+func (in *interpreter) insist(r *running) {
+	ctx, cancel := context.WithTimeout(context.Background(), interruptGrace)
+	defer cancel()
+	if !in.heeds(ctx, r) {
+		in.giveUp(r, unheeded)
+	}
+}
+
+// heeds reports whether r, which was interrupted, ends in time.
+func (in *interpreter) heeds(ctx context.Context, r *running) bool {
+	return in.rests(r, interruptAgain) || in.interrupt(ctx, r) == nil && in.rests(r, interruptGrace-interruptAgain)
+}
+
+// giveUp kills the interpreter for why, unless r is over by now, and waits until
+// it is gone.
+func (in *interpreter) giveUp(r *running, why string) {
+	in.mu.Lock()
+	over := in.run != r
+	if !over {
+		in.cause = cmp.Or(in.cause, why)
+		in.kill(nil)
+	}
+	in.mu.Unlock()
+	if !over {
+		<-in.done
+	}
 }
 
 // close kills the interpreter and waits until it is gone, or ctx ends.
@@ -292,9 +311,9 @@ func (in *interpreter) close(ctx context.Context) error {
 // perform runs code to its end, or the interpreter's. It returns what came
 // late until now, whether the timeout has ended it, and why it was given up.
 func (in *interpreter) perform(ctx context.Context, code string, r *running) (late Late, timedOut bool, err error) {
+	late = in.takeLate()
 	in.mu.Lock()
 	in.run = r
-	late, in.late = in.late, Late{}
 	in.mu.Unlock()
 	told := make(chan struct{})
 	go func() {
@@ -319,12 +338,12 @@ func (in *interpreter) perform(ctx context.Context, code string, r *running) (la
 	case <-in.done:
 	case <-timeout:
 		timedOut = true
-		in.stop(r)
+		in.stop(r, overdue)
 	case <-ctx.Done():
-		in.stop(r)
+		in.stop(r, givenUp)
 		err = ctx.Err()
 	case <-r.failed:
-		in.stop(r)
+		in.stop(r, givenUp)
 		err = r.err
 	}
 	in.heard(told)

@@ -28,6 +28,8 @@ type running struct {
 	dropped        int
 	ending         *ending
 
+	interrupted sync.Once // by [Context.Interrupt]
+
 	once   sync.Once
 	failed chan struct{} // closed when err is set: nobody wants the rest
 	err    error
