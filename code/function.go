@@ -1,12 +1,11 @@
 package code
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agb-go/sdk/apierr"
@@ -28,8 +27,8 @@ type FunctionOptions struct {
 	// Timeout is how long a call may take, by the context that the function
 	// gets; 0 means [DefaultCallTimeout].
 	Timeout time.Duration
-	// Audit, when set, is told of each call when it has ended. It is called from
-	// several goroutines.
+	// Audit, when set, is told of each call when it has ended, or its context has.
+	// It is called from several goroutines.
 	Audit func(FunctionCall)
 }
 
@@ -55,7 +54,9 @@ type FunctionCall struct {
 // error of fn, its panic too, becomes an exception, a RuntimeError or an Error, with its text. The result is
 // encoded as JSON. Arguments and result have at most 1 MiB each. A run has 16
 // calls under way at most. The context of fn ends with its timeout, and with the
-// run.
+// run; then nobody waits for fn. It goes on until it returns; what it returns late
+// is dropped. Until then it counts against the calls that may be under way, of
+// all runs of c: beyond them a call fails.
 //
 // Fields that the code leaves out are zero. A function that runs code in the same
 // context waits for itself.
@@ -125,12 +126,14 @@ type function struct {
 	timeout time.Duration
 	audit   func(FunctionCall)
 	call    func(context.Context, json.RawMessage) (json.RawMessage, error)
+	left    *atomic.Int32 // calls that nobody waits for, of all functions of the client
 }
 
 // functions are those of a client. The zero functions is ready to use.
 type functions struct {
 	mu   sync.Mutex
 	list []function // replaced, never changed
+	left atomic.Int32
 }
 
 func (fs *functions) add(f function) error {
@@ -138,6 +141,7 @@ func (fs *functions) add(f function) error {
 		return apierr.Errorf(apierr.InvalidArgument, "code.Expose: %.100q cannot be a function's name", f.Name).
 			WithHint("use letters, digits and underscores, at most %d", wire.MaxFunctionName)
 	}
+	f.left = &fs.left
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	list := slices.DeleteFunc(slices.Clone(fs.list), func(other function) bool { return other.Name == f.Name })
@@ -160,40 +164,4 @@ func names(list []function) []string {
 		all = append(all, f.Name)
 	}
 	return all
-}
-
-// serve performs a call and returns what it came to.
-func (f *function) serve(ctx context.Context, call wire.CodeCall) wire.CodeReturn {
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	began := time.Now()
-	value, err := f.guarded(ctx, call.Args)
-	if err == nil && len(value) > wire.MaxCallBytes-returnHead {
-		value, err = nil, fmt.Errorf("the result has %d bytes, too many", len(value))
-	}
-	if f.audit != nil {
-		f.audit(FunctionCall{
-			SessionID: f.session, Name: f.Name, Args: call.Args, Result: value, Err: err, StartedAt: began, Duration: time.Since(began),
-		})
-	}
-	if err != nil {
-		text := err.Error()
-		return wire.CodeReturn{ID: call.ID, Error: cmp.Or(text[:min(len(text), errorText)], "the function failed and did not say why")}
-	}
-	return wire.CodeReturn{ID: call.ID, Value: value}
-}
-
-const (
-	returnHead = 128      // bytes that a return has besides its value, at most
-	errorText  = 64 << 10 // bytes of an error's text that are sent
-)
-
-// guarded calls the function. What it panics with is an error.
-func (f *function) guarded(ctx context.Context, args json.RawMessage) (value json.RawMessage, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the function panicked: %v", p)
-		}
-	}()
-	return f.call(ctx, args)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +131,51 @@ func TestExposeIsBounded(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	<-ended
 	require.Equal(t, "2", run("1 + 1").Results[0].Text)
+}
+
+// Nobody waits for a function whose time is over, and there are not ever more of
+// them.
+func TestFunctionsThatGoOn(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	release := make(chan struct{})
+	var audited atomic.Int32
+	opts := &code.FunctionOptions{Timeout: 200 * time.Millisecond, Audit: func(c code.FunctionCall) {
+		if errors.Is(c.Err, context.DeadlineExceeded) && c.Result == nil && c.Duration < 5*time.Second {
+			audited.Add(1)
+		}
+	}}
+	require.NoError(t, code.Expose(s.Code, "goes_on", func(context.Context, any) (any, error) { <-release; return 1, nil }, opts))
+	require.NoError(t, code.Expose(s.Code, "same", func(_ context.Context, v any) (any, error) { return v, nil }, nil))
+	began := time.Now()
+	res := ran(t, s, code.Python, "goes_on()", code.RunOptions{})
+	require.Contains(t, res.Error.Value, "longer than 200ms")
+	require.EqualValues(t, 1, audited.Load())
+	require.Equal(t, "2", ran(t, s, code.Python, "same(2)", code.RunOptions{}).Results[0].Text)
+
+	ran(t, s, code.Python, "import threading\nts = [threading.Thread(target=goes_on) for _ in range(15)]\n"+
+		"threading.excepthook = lambda _: None\nfor t in ts: t.start()\nfor t in ts: t.join()", code.RunOptions{})
+	require.EqualValues(t, 16, audited.Load())
+	require.Contains(t, ran(t, s, code.Python, "same(2)", code.RunOptions{}).Error.Value, "16 calls")
+	require.Less(t, time.Since(began), 15*time.Second)
+
+	close(release)
+	require.Eventually(t, func() bool {
+		return ran(t, s, code.Python, "same(2)", code.RunOptions{}).Error == nil
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// Nor does a run wait for one.
+func TestRunLeavesFunctions(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	release := make(chan struct{})
+	defer close(release)
+	require.NoError(t, code.Expose(s.Code, "goes_on", func(context.Context, any) (any, error) { <-release; return 1, nil }, nil))
+	began := time.Now()
+	_, err := s.Code.Run(t.Context(), code.Python, "goes_on()", &code.RunOptions{Timeout: 300 * time.Millisecond})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(began), 15*time.Second)
 }
 
 // Who has no functions calls none, and loses nothing by trying.

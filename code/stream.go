@@ -160,7 +160,7 @@ func (r *receiver) call(ctx context.Context, st *transport.Stream, returns *wire
 	}
 	r.calls.Go(func() {
 		defer func() { <-r.slots }()
-		_ = returns.Send(r.exposed[i].serve(ctx, call)) // it fails when the run is over
+		_ = returns.Send(r.exposed[i].serve(ctx, call, len(r.slots))) // it fails when the run is over
 	})
 	return nil
 }
