@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,7 +140,8 @@ func (s *shape) outcome() outcome {
 	}
 	o.StdoutDropped, o.StderrDropped = max(s.StdoutDropped, 0), max(s.StderrDropped, 0)
 	o.ResultsDropped, o.LateDropped = max(s.ResultsDropped, 0), max(s.LateDropped, 0)
-	o.Truncated = o.StdoutDropped > 0 || o.StderrDropped > 0 || o.ResultsDropped > 0
+	o.Truncated = o.StdoutDropped > 0 || o.StderrDropped > 0 || o.ResultsDropped > 0 ||
+		slices.ContainsFunc(o.Results, func(it Item) bool { return it.Truncated })
 	o.Ended, o.Restarted, o.LateStdout, o.LateStderr = s.Ended, s.Restarted, s.LateStdout, s.LateStderr
 	o.ExecutionCount = int(firstOf(math.MaxInt32, s.Count, s.CountCamel))
 	o.Duration = time.Duration(firstOf(century, s.Time, s.TimeCamel) * float64(time.Second))

@@ -65,7 +65,10 @@ type RunOptions struct {
 
 // Result is what became of code that ran.
 type Result struct {
-	// Results are what the code evaluated to and displayed, in order.
+	// Results are what the code evaluated to and displayed, in order. The
+	// embedded engine's answer carries 8 MiB of them, as they travel, of pictures
+	// about 6 MiB; in place of one beyond that are words, and it is Truncated. With
+	// [RunOptions.OnResult] each comes, up to 16 MiB of a run.
 	Results []Item
 	// Stdout and Stderr are its output, with U+FFFD for what is not UTF-8; the
 	// bytes are in [RunOptions.Stdout]. An error is told at the end of Stderr, too.
@@ -94,8 +97,8 @@ type Result struct {
 	// the memory of sessions, see session.LayerMemoryLimit. When it was the
 	// interpreter then Error has the name OutOfMemoryError.
 	OOMKilled bool
-	// Truncated reports that output or results were lost because there was too
-	// much of them.
+	// Truncated reports that output or results, or parts of results, were lost
+	// because there was too much of them: also that one of Results is Truncated.
 	Truncated bool
 	// ResultsDropped is how many results were lost.
 	ResultsDropped int

@@ -56,3 +56,29 @@ func TestSizeOfCode(t *testing.T) {
 		})
 	}
 }
+
+// A picture of 10 MiB comes where results come one by one; an answer says that
+// it has no room for it.
+func TestLargeResults(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	show := func(bytes int, opts code.RunOptions) *code.Result {
+		t.Helper()
+		return ran(t, s, code.Python, fmt.Sprintf("class P:\n  def _repr_png_(self): return b'x' * %d\nP()", bytes), opts)
+	}
+	var got []code.Item
+	res := show(10<<20, code.RunOptions{OnResult: func(it code.Item) { got = append(got, it) }})
+	require.Len(t, got, 1)
+	require.Len(t, got[0].PNG, 10<<20)
+	require.False(t, got[0].Truncated || res.Truncated)
+
+	res = show(10<<20, code.RunOptions{})
+	require.Len(t, res.Results, 1)
+	require.Contains(t, res.Results[0].Text, "left out")
+	require.True(t, res.Results[0].Truncated)
+	require.True(t, res.Truncated)
+
+	res = show(5_900_000, code.RunOptions{})
+	require.Len(t, res.Results[0].PNG, 5_900_000)
+	require.False(t, res.Truncated)
+}

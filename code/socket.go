@@ -74,7 +74,9 @@ func (r *socketRun) take(a *wire.SocketAnswer) error {
 		if r.opts.OnResult != nil {
 			r.opts.OnResult(parseItem(a.Result))
 		} else {
-			r.result.Results = append(r.result.Results, parseItem(a.Result))
+			it := parseItem(a.Result)
+			r.result.Results = append(r.result.Results, it)
+			r.result.Truncated = r.result.Truncated || it.Truncated
 		}
 	case wire.EventError:
 		r.result.Error = socketError(a.Error)

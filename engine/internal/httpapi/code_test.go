@@ -164,6 +164,15 @@ func TestResultsAreBounded(t *testing.T) {
 		"for extra in (0, 1): p = P(); p.n = (10 << 20) + extra; display(p)")
 	require.Empty(t, r.ExecutionError)
 	require.Contains(t, r.Results[0].V["text/plain"], "[… 2 characters left out]")
+	require.Equal(t, 1, r.ResultsDropped)
+	require.Equal(t, 3, len(r.Results)) //nolint:testifylint // which would print them
+	for _, item := range r.Results {
+		require.Equal(t, true, item.V[wire.ItemTruncated])
+	}
+	require.NotContains(t, r.Results[2].V, "image/png")
+	r = c.run(t, "p.n = 10 << 20; display(p)")
+	require.Equal(t, true, r.Results[0].V[wire.ItemTruncated], "the answer has no room for it")
+	require.Contains(t, r.Results[0].V["text/plain"], "left out")
 	resp := refuse(t, c.p, c.session, wire.RunCode, wire.RunCodeArgs{Language: "cobol", Code: "x"})
 	require.Equal(t, "InvalidParameter", resp.ErrorCode)
 }
