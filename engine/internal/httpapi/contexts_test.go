@@ -290,6 +290,9 @@ func TestLanguages(t *testing.T) {
 	require.Len(t, list, 7)
 	for _, l := range list {
 		require.NotEqual(t, l.Available, l.Missing != "", "%+v", l)
+		if l.Available {
+			require.Regexp(t, `[0-9]+\.[0-9]+`, l.Version, l.Name)
+		}
 		if l.Name == "bash" {
 			require.True(t, l.Available)
 			require.Contains(t, l.Aliases, "sh")

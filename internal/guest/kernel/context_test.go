@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +23,42 @@ func (m mute) LookPath(ctx context.Context, _ ...string) (string, error) {
 	m.asked <- struct{}{}
 	<-ctx.Done()
 	return "", ctx.Err()
+}
+
+// runtime is a guest that has a Java without a compiler.
+type runtime struct{ guest.Handler }
+
+func (runtime) LookPath(_ context.Context, names ...string) (string, error) {
+	return "/usr/bin/" + names[0], nil
+}
+
+func (runtime) Run(_ context.Context, cmd guest.Command) (guest.Exit, error) {
+	if strings.Contains(strings.Join(cmd.Args, " "), "jdk.jshell") {
+		return guest.Exit{Code: 1}, nil
+	}
+	_, err := cmd.Stdout.Write([]byte("openjdk version 21\n"))
+	return guest.Exit{}, err
+}
+
+// A Java that cannot run code is none.
+func TestJavaWithoutCompiler(t *testing.T) {
+	engine, sandbox := net.Pipe()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = guest.Serve(sandbox, runtime{}, nil)
+	}()
+	client := guest.NewClient(engine)
+	defer func() {
+		_ = client.Close()
+		<-served
+	}()
+	language, _ := kernel.Lookup("java")
+	_, err := language.Version(t.Context(), client)
+	var missing *kernel.MissingError
+	require.ErrorAs(t, err, &missing)
+	require.True(t, missing.Unfit)
+	require.Contains(t, missing.Install, "development kit")
 }
 
 // A context ends while its guest is asked for the interpreter.

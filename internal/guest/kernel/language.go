@@ -139,6 +139,7 @@ var specs = []*spec{
 		},
 		files:   map[string]string{javaFile: javaDriver},
 		version: []string{"-version"},
+		check:   []string{"--add-modules", "jdk.jshell,jdk.compiler", "-version"}, // which a JRE has not
 	},
 	{
 		name: "r", aliases: []string{"rscript"},
