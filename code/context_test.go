@@ -95,8 +95,10 @@ func TestContexts(t *testing.T) {
 		_, err = s.Code.Run(t.Context(), code.Bash, "true", &o)
 		require.ErrorIs(t, err, agb.ErrInvalidArgument)
 	}
-	_, err = s.Code.Run(t.Context(), code.Bash, "true", &code.RunOptions{Stdin: strings.Repeat("x", 1<<20+1)})
-	require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	for _, in := range []string{strings.Repeat("x", 1<<20+1), "\xff\n"} {
+		_, err = s.Code.Run(t.Context(), code.Bash, "true", &code.RunOptions{Stdin: in})
+		require.ErrorIs(t, err, agb.ErrInvalidArgument)
+	}
 }
 
 func TestContextThatDies(t *testing.T) {
@@ -208,6 +210,10 @@ func TestResultsAsTheyCome(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, res.Results)
 	require.Equal(t, "x\n", res.Stdout)
+	const bytes = "import os; os.write(1, b'a\\xff\\xfe\\n'); os.write(2, b'\\xc3')\nNone"
+	whole, streamed := ran(t, s, code.Python, bytes, code.RunOptions{}), ran(t, s, code.Python, bytes, code.RunOptions{OnResult: func(code.Item) {}})
+	require.Equal(t, []string{"a\uFFFD\uFFFD\n", "\uFFFD"}, []string{streamed.Stdout, streamed.Stderr})
+	require.Equal(t, []string{whole.Stdout, whole.Stderr}, []string{streamed.Stdout, streamed.Stderr})
 	require.Len(t, got, 5)
 	require.Equal(t, "2", got[2].Text)
 	require.Len(t, got[3].Text, 300002)

@@ -56,9 +56,10 @@ type RunOptions struct {
 	// neither: the error then has code [apierr.Unsupported].
 	Context string
 	Fresh   bool
-	// Stdin is what the code finds as its standard input, at most 1 MiB; empty
-	// means that it reads end-of-file. Python, Bash and Go have it; with another
-	// language the error has code [apierr.InvalidArgument]. For AGB's hosted
+	// Stdin is what the code finds as its standard input, at most 1 MiB of UTF-8;
+	// empty means that it reads end-of-file. Python, Bash and Go have it; with
+	// another language, or what is not UTF-8, the error has code
+	// [apierr.InvalidArgument]. For AGB's hosted
 	// service it is as Context.
 	Stdin string
 }
@@ -260,6 +261,10 @@ func arguments(lang Language, source string, opts *RunOptions) (args wire.RunCod
 		if lang != Python && lang != Bash && lang != Go {
 			return args, 0, apierr.Errorf(apierr.InvalidArgument, "code in %s has no standard input here", lang).
 				WithHint("write a file and read that, or run a command with Command.Command")
+		}
+		if !utf8.ValidString(o.Stdin) {
+			return args, 0, apierr.Errorf(apierr.InvalidArgument, "the standard input is not valid UTF-8").
+				WithHint("write it to a file and read that")
 		}
 		args.Stdin = &o.Stdin
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/transport"
@@ -80,8 +81,8 @@ func (r *receiver) keepOutput(res *Result) {
 	if r.kept[0] == nil {
 		return
 	}
-	res.Stdout, res.StdoutDropped = r.kept[0].text.String()+res.Stdout, r.kept[0].dropped
-	res.Stderr, res.StderrDropped = r.kept[1].text.String()+res.Stderr, r.kept[1].dropped
+	res.Stdout, res.StdoutDropped = r.kept[0].utf8()+res.Stdout, r.kept[0].dropped
+	res.Stderr, res.StderrDropped = r.kept[1].utf8()+res.Stderr, r.kept[1].dropped
 	res.Truncated = res.Truncated || res.StdoutDropped > 0 || res.StderrDropped > 0
 }
 
@@ -179,6 +180,16 @@ func (k *kept) Write(p []byte) (int, error) {
 	k.text.Write(p[:n])
 	k.dropped += int64(len(p) - n)
 	return len(p), nil
+}
+
+// utf8 returns what was kept, with U+FFFD for each byte that is not UTF-8, as
+// the engine does it.
+func (k *kept) utf8() string {
+	text := k.text.String()
+	if utf8.ValidString(text) {
+		return text
+	}
+	return string([]rune(text))
 }
 
 func pass(w io.Writer, p []byte) error {
