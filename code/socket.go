@@ -89,6 +89,9 @@ func (r *socketRun) end(a *wire.SocketAnswer) {
 	r.ended = true
 	r.result.ExecutionCount = int(firstOf(math.MaxInt32, a.ExecutionCount))
 	r.result.Duration = time.Duration(firstOf(century, a.ExecutionTime) * float64(time.Second))
+	r.result.ResultsDropped, r.result.LateDropped = max(a.ResultsDropped, 0), max(a.LateDropped, 0)
+	r.result.Truncated = r.result.Truncated || r.result.ResultsDropped > 0
+	r.result.Ended, r.result.Restarted, r.result.LateStdout, r.result.LateStderr = a.Ended, a.Restarted, a.LateStdout, a.LateStderr
 	switch {
 	case r.result.Error != nil:
 	case a.ExecutionError != "":

@@ -93,6 +93,24 @@ print("err ä€😀", file=sys.stderr)
 	require.Equal(t, "ZeroDivisionError", res.Error.Name)
 	require.Contains(t, res.Error.Value, "division by zero")
 
+	// What else an end tells comes, too.
+	run := func(source string) *code.Result {
+		t.Helper()
+		return ran(t, s, code.Bash, source, code.RunOptions{Stdout: io.Discard})
+	}
+	require.True(t, run("exit 3").Ended)
+	require.Contains(t, run("(sleep 0.1; head -c 40000 /dev/zero; echo late >&2; touch /tmp/late) &").Restarted, "exit status 3")
+	_, err = s.Command.Run(t.Context(), "until [ -e /tmp/late ]; do sleep 0.05; done; sleep 0.2", nil)
+	require.NoError(t, err)
+	res = run("true")
+	require.Equal(t, "late\n", res.LateStderr)
+	require.Len(t, res.LateStdout, 32<<10)
+	require.EqualValues(t, 40000-(32<<10), res.LateDropped)
+	require.False(t, res.Ended || res.Truncated)
+	res = ran(t, s, code.Python, "for i in range(1001): display(i)", code.RunOptions{Stdout: io.Discard})
+	require.Equal(t, 1, res.ResultsDropped)
+	require.True(t, res.Truncated)
+
 	n := 0
 	_, err = s.Code.Run(t.Context(), code.Bash, "head -c 3000000 /dev/zero", &code.RunOptions{
 		Stdout: writer(func(p []byte) (int, error) { n += len(p); return len(p), nil }),

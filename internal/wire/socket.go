@@ -141,6 +141,18 @@ type SocketEnd struct {
 	ExecutionCount int     `json:"executionCount"`
 	ExecutionTime  float64 `json:"executionTime"` // seconds
 	ExecutionError *string `json:"executionError"`
+	SocketNotes
+}
+
+// SocketNotes are what an end says besides, as [RunCodeResult] does. They are
+// ours.
+type SocketNotes struct {
+	ResultsDropped int    `json:"resultsDropped,omitempty"`
+	Ended          bool   `json:"contextEnded,omitempty"`
+	Restarted      string `json:"contextRestarted,omitempty"`
+	LateStdout     string `json:"lateStdout,omitempty"`
+	LateStderr     string `json:"lateStderr,omitempty"`
+	LateDropped    int64  `json:"lateDropped,omitempty"`
 }
 
 // SocketFailure is the end of a call that failed.
@@ -166,4 +178,5 @@ type SocketAnswer struct {
 	ExecutionError string          `json:"executionError"`
 	ErrorCode      string          `json:"errorCode"`
 	ErrorHint      string          `json:"errorHint"`
+	SocketNotes
 }

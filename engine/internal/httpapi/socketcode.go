@@ -17,6 +17,9 @@ const (
 	socketChunk = 32 << 10
 	// socketErrorText is how many bytes of an error's text are sent.
 	socketErrorText = 64 << 10
+	// socketLate is how many bytes of each late output are sent, so that with
+	// the error they fit into a message, encoded.
+	socketLate = 32 << 10
 )
 
 // stream runs code and sends what comes of it. It returns what is to be sent
@@ -42,6 +45,7 @@ func (s *socket) stream(ctx context.Context, ws *Workspace, id string, args wire
 	}
 	end := wire.SocketEnd{
 		Phase: wire.PhaseEnd, Status: wire.SocketFinished, ExecutionCount: *r.ExecutionCount, ExecutionTime: *r.ExecutionTime,
+		SocketNotes: notes(r),
 	}
 	if r.Error == nil {
 		return end, nil
@@ -51,6 +55,21 @@ func (s *socket) stream(ctx context.Context, ws *Workspace, id string, args wire
 	return end, s.send(id, wire.SocketError{
 		Phase: wire.PhaseEvent, EventType: wire.EventError, Error: wire.SocketErrorDetail{Code: shortened(r.Error.Name), Message: text},
 	})
+}
+
+// notes returns what the end of a run says besides.
+func notes(r wire.RunCodeResult) wire.SocketNotes {
+	n := wire.SocketNotes{
+		ResultsDropped: r.ResultsDropped, Ended: r.Ended, Restarted: r.Restarted,
+		LateStdout: r.LateStdout, LateStderr: r.LateStderr, LateDropped: r.LateDropped,
+	}
+	for _, late := range []*string{&n.LateStdout, &n.LateStderr} {
+		if cut := len(*late) - socketLate; cut > 0 {
+			*late = (*late)[:socketLate]
+			n.LateDropped += int64(cut)
+		}
+	}
+	return n
 }
 
 // shortened returns the beginning of an error's text.
