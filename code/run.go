@@ -67,9 +67,10 @@ type RunOptions struct {
 // Result is what became of code that ran.
 type Result struct {
 	// Results are what the code evaluated to and displayed, in order. The
-	// embedded engine's answer carries 8 MiB of them, as they travel, of pictures
-	// about 6 MiB; in place of one beyond that are words, and it is Truncated. With
-	// [RunOptions.OnResult] each comes, up to 16 MiB of a run.
+	// embedded engine's answer carries 14 MiB, as they travel, of them and of the
+	// output, which they leave 6 MiB: so a picture of 10 MiB where there is little
+	// output. In place of one beyond that are words, and it is Truncated, or it
+	// counts as dropped. With [RunOptions.OnResult] the output leaves them all.
 	Results []Item
 	// Stdout and Stderr are its output, with U+FFFD for what is not UTF-8; the
 	// bytes are in [RunOptions.Stdout]. An error is told at the end of Stderr, too.

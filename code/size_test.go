@@ -57,8 +57,8 @@ func TestSizeOfCode(t *testing.T) {
 	}
 }
 
-// A picture of 10 MiB comes where results come one by one; an answer says that
-// it has no room for it.
+// A picture of 10 MiB comes, one by one and in an answer. One that has no room
+// for it besides the output says so.
 func TestLargeResults(t *testing.T) {
 	needs(t, "python3")
 	s := agbtest.NewSession(t)
@@ -73,12 +73,17 @@ func TestLargeResults(t *testing.T) {
 	require.False(t, got[0].Truncated || res.Truncated)
 
 	res = show(10<<20, code.RunOptions{})
+	require.Len(t, res.Results[0].PNG, 10<<20)
+	require.False(t, res.Truncated)
+
+	res = ran(t, s, code.Python, "print('\"' * (1 << 18))\nP()", code.RunOptions{})
 	require.Len(t, res.Results, 1)
 	require.Contains(t, res.Results[0].Text, "left out")
 	require.True(t, res.Results[0].Truncated)
 	require.True(t, res.Truncated)
+	require.Len(t, res.Stdout, 1<<18+1)
 
-	res = show(5_900_000, code.RunOptions{})
-	require.Len(t, res.Results[0].PNG, 5_900_000)
-	require.False(t, res.Truncated)
+	res = ran(t, s, code.Python, "display(P(), P())", code.RunOptions{})
+	require.Equal(t, 1, res.ResultsDropped)
+	require.True(t, res.Truncated)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/agb-go/sdk/apierr"
@@ -100,8 +101,9 @@ func (ws *Workspace) execute(ctx context.Context, language kernel.Language, args
 // codeResult returns res as it travels. An error is told in three places,
 // because each of AGB's clients looks in another.
 func codeResult(res *kernel.Result, all, allErr pieces) wire.RunCodeResult {
-	items, cost := codeItems(res.Items)
-	out, errOut := fitOutputs(all, allErr, outputBudget-cost-errorCost(res.Error))
+	budget := outputBudget - errorCost(res.Error)
+	items, cost := codeItems(res.Items, sync.OnceValue(func() int { return budget - all.cost() - allErr.cost() }))
+	out, errOut := fitOutputs(all, allErr, budget-cost)
 	var h holes
 	r := wire.RunCodeResult{
 		Results: items, Stdout: h.lines(out), Stderr: h.lines(errOut),
@@ -135,18 +137,20 @@ func errorCost(e *kernel.Error) int {
 	return cost
 }
 
-// itemBudget is how much of [outputBudget] the results of code may take.
+// itemBudget is how much of [outputBudget] the results of code may take whatever
+// the output takes.
 const itemBudget = 8 << 20
 
-// codeItems returns results as they travel, and what they take encoded. A
-// result that no longer fits says so in its place.
-func codeItems(items []kernel.Item) ([]wire.JSONText[wire.CodeItem], int) {
+// codeItems returns results as they travel, and what they take encoded: up to
+// [itemBudget], or room if that is more, which is what the output leaves. A result
+// that no longer fits says so in its place.
+func codeItems(items []kernel.Item, room func() int) ([]wire.JSONText[wire.CodeItem], int) {
 	texts, total := []wire.JSONText[wire.CodeItem]{}, 0
 	for _, item := range items {
 		text := wire.JSONText[wire.CodeItem]{V: codeItem(item)}
 		b, err := text.MarshalText()
 		cost := nestedCost(b)
-		if err != nil || total+cost > itemBudget {
+		if err != nil || total+cost > itemBudget && total+cost > room() {
 			text.V = wire.CodeItem{
 				wire.ItemMain: item.Main, wire.ItemTruncated: true, "text/plain": fmt.Sprintf("[result of %d bytes left out]", len(b)),
 			}

@@ -153,6 +153,7 @@ func TestResultsAreBounded(t *testing.T) {
 	r := c.run(t, "for i in range(3): display({'text/plain': chr(34) * (1 << 20)}, raw=True)\n'small'")
 	require.Equal(t, "'small'", mainResult(t, r))
 	require.Len(t, r.Results, 4)
+	require.NotContains(t, r.Results[0].V, wire.ItemTruncated)
 	require.Contains(t, r.Results[2].V["text/plain"], "left out")
 	require.Equal(t, true, r.Results[2].V[wire.ItemTruncated])
 	require.NotContains(t, r.Results[3].V, wire.ItemTruncated)
@@ -170,9 +171,13 @@ func TestResultsAreBounded(t *testing.T) {
 		require.Equal(t, true, item.V[wire.ItemTruncated])
 	}
 	require.NotContains(t, r.Results[2].V, "image/png")
+	// Results have 8 MiB of an answer, and what the output leaves.
 	r = c.run(t, "p.n = 10 << 20; display(p)")
-	require.Equal(t, true, r.Results[0].V[wire.ItemTruncated], "the answer has no room for it")
+	require.NotContains(t, r.Results[0].V, wire.ItemTruncated)
+	r = c.run(t, "print(chr(34) * (1 << 18)); display(p)")
+	require.Equal(t, true, r.Results[0].V[wire.ItemTruncated])
 	require.Contains(t, r.Results[0].V["text/plain"], "left out")
+	require.Len(t, r.Stdout[0], 1<<18+1)
 	resp := refuse(t, c.p, c.session, wire.RunCode, wire.RunCodeArgs{Language: "cobol", Code: "x"})
 	require.Equal(t, "InvalidParameter", resp.ErrorCode)
 }
