@@ -56,7 +56,7 @@
   const mimeType = /^[a-z0-9][a-z0-9.+-]{0,40}\/[a-z0-9][a-z0-9.+-]{0,60}$/;
   const isText = (mime) => /^(text\/.*|image\/svg\+xml|application\/javascript)$/.test(mime);
   const isJSON = (mime) => /^application\/(json|.*\+json)$/.test(mime);
-  const depth = (v) => (v !== null && typeof v === 'object' ? 1 + Math.max(0, ...Object.values(v).map(depth)) : 0);
+  const depth = (v) => (v !== null && typeof v === 'object' ? 1 + Object.values(v).reduce((most, x) => Math.max(most, depth(x)), 0) : 0);
 
   // encode returns a form as it is sent, and whether something of it is missing;
   // undefined when it cannot be sent.
@@ -128,6 +128,10 @@
   };
 
   const emit = (bundle, main) => {
+    if (current === null || !belongs()) {
+      console.error('a result was left out: its run is over');
+      return;
+    }
     const item = { main, data: {} };
     let room = itemLimit;
     for (const key of Object.keys(bundle)) {
@@ -139,7 +143,7 @@
       item.data[mime] = form[0];
       room -= size;
     }
-    tell('item', JSON.stringify(item), main && !current?.last);
+    tell('item', JSON.stringify(item), main && !current.last);
   };
   // show returns a promise when the value's forms are promised.
   const show = (value, main) => {
@@ -154,11 +158,16 @@
     );
   };
 
-  // The stack without the frames below the code's own.
+  // The stack without the frames below the code's own, after the line of code
+  // that it is about. Node.js tells that itself of what is thrown at once.
+  const sources = new Map();
   const stackOf = (err) => {
     const lines = String(err.stack).split('\n');
     const end = lines.findIndex((l) => /^\s+at .*(node:|\[eval\])/.test(l));
-    return (end < 0 ? lines : lines.slice(0, end)).join('\n');
+    const stack = (end < 0 ? lines : lines.slice(0, end)).join('\n');
+    const [, file, line] = /^\s+at .*?\b(cell\d+\.js):(\d+):\d+\)?$/m.exec(stack) ?? [];
+    const text = sources.get(file)?.split('\n')[line - 1];
+    return text === undefined || /^cell\d+\.js:\d+\n/.test(stack) ? stack : `${file}:${line}\n${text}\n\n${stack}`;
   };
   const failureOf = (err) => {
     if (err !== null && typeof err === 'object' && err.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') {
@@ -172,7 +181,9 @@
     };
   };
   const print = (failure) => console.error(failure.traceback || `${failure.name}: ${failure.value}`);
-  const short = (s) => (s.length <= 60000 ? s : s.slice(-60000));
+  // As JSON, where a character may take six bytes, all of it must fit a frame of 1 MiB.
+  const nameLimit = 1000;
+  const messageLimit = 60000;
 
   // fail notes why the run fails. The first reason counts.
   const fail = (run, failure) => {
@@ -187,7 +198,8 @@
     const now = process.resourceUsage();
     const end = { cpu_us: now.userCPUTime + now.systemCPUTime - used, max_rss: now.maxRSS * 1024, status, exit: exits };
     if (failure) {
-      end.error = { name: short(failure.name), value: short(failure.value), traceback: short(failure.traceback) };
+      const { name, value, traceback } = failure;
+      end.error = { name: name.slice(0, nameLimit), value: value.slice(0, messageLimit), traceback: traceback.slice(-messageLimit) };
     }
     tell('done', JSON.stringify(end));
   };
@@ -211,36 +223,51 @@
     finish(code, true);
   });
 
+  // wrapped returns source as part of a program whose lines keep their numbers.
+  const wrapped = (before, source, after) => ({ text: `${before}\n${source}\n${after}`, lineOffset: -1 });
+
   // Code that is one object in braces is an object, as in the REPL. Code that
   // awaits at its top is rewritten as the REPL does, or is a function's body.
   const attempts = (source) => {
-    const all = [source];
-    if (/^\s*\{[^]*\}\s*$/.test(source)) all.unshift(`(${source}\n)`);
+    const all = [{ text: source }];
+    if (/^\s*\{[^]*\}\s*$/.test(source)) all.unshift(wrapped('(', source, ')'));
     if (!/\bawait\b/.test(source)) return all;
-    let rewritten = null;
+    let text = null;
     try {
-      rewritten = require('internal/repl/await').processTopLevelAwait(source);
+      text = require('internal/repl/await').processTopLevelAwait(source);
     } catch {
       // it has no await at its top, or this Node.js has another way
     }
-    if (rewritten !== null) return [rewritten];
-    return [...all, `(async () => (${source}\n))()`, `(async () => {${source}\n})()`];
+    const opening = '(async () => { ';
+    if (text !== null) return [{ text, columnOffset: -(text.indexOf(opening) + opening.length), rewritten: true }];
+    return [...all, wrapped('(async () => (', source, '))()'), wrapped('(async () => {', source, '})()')];
   };
+  // compile returns a script, and whether it evaluates to an object with the
+  // value. The last attempt is the one whose error is about the code.
   const compile = (source, filename) => {
-    const options = { filename, importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER };
-    let first = null;
-    for (const text of attempts(source)) {
+    const importModuleDynamically = vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+    let error;
+    for (const { text, rewritten, ...offsets } of attempts(source)) {
       try {
-        return new vm.Script(text, options);
+        return { script: new vm.Script(text, { filename, importModuleDynamically, ...offsets }), rewritten };
       } catch (err) {
-        first ??= err;
+        error = err;
       }
     }
-    throw first;
+    throw error;
   };
 
   const strip = process.env.AGB_KERNEL_TYPESCRIPT && require('module').stripTypeScriptTypes;
   delete process.env.AGB_KERNEL_TYPESCRIPT;
+  // withoutTypes leaves everything else where it is, if it can: enums and
+  // namespaces are more than types.
+  const withoutTypes = (source) => {
+    try {
+      return strip(source);
+    } catch {
+      return strip(source, { mode: 'transform' });
+    }
+  };
 
   // SIGINT ends what runs at once, if the code does not see to it itself. The
   // watch for it is kept: one for each run would take longer than most runs.
@@ -278,13 +305,13 @@
     takeSignal(); // it was for no run
     runs.run(run, async () => {
       try {
-        if (strip) source = strip(source, { mode: 'transform' });
-        let value = compile(source, `cell${cell}.js`).runInThisContext({ breakOnSigint: process.listenerCount('SIGINT') === 0 });
-        if (util.types.isPromise(value)) {
-          value = await settled(value);
-          // As the REPL's rewriting has it.
-          if (value !== null && typeof value === 'object' && 'value' in value && /\bawait\b/.test(source)) value = value.value;
-        }
+        if (strip) source = withoutTypes(source);
+        const file = `cell${cell}.js`;
+        sources.set(file, source);
+        const { script, rewritten } = compile(source, file);
+        let value = script.runInThisContext({ breakOnSigint: process.listenerCount('SIGINT') === 0 });
+        if (util.types.isPromise(value)) value = await settled(value);
+        if (rewritten) value = value?.value;
         const shown = value !== undefined && current === run ? show(value, true) : undefined;
         if (shown !== undefined) await settled(shown);
       } catch (err) {

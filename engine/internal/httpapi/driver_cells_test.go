@@ -1,0 +1,89 @@
+package httpapi_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// However long an error is, telling it does not end the interpreter.
+func TestCellsLongErrors(t *testing.T) {
+	for language, code := range map[string][]string{
+		"javascript": {"var kept = 1", `var e = new Error('\u0001'.repeat(70000)); e.name = '\u0001'.repeat(70000); throw e`, "kept"},
+		"r":          {"kept <- 1", `stop(errorCondition(strrep("\001", 70000), class = "long"))`, "kept"},
+		"java":       {"int kept = 1;", `throw new RuntimeException("\u0101".repeat(70000));`, "kept"},
+	} {
+		t.Run(language, func(t *testing.T) {
+			c := newCoder(t, language)
+			c.run(t, code[0])
+			r := c.run(t, code[1])
+			require.NotNil(t, r.Error)
+			require.Greater(t, len(r.Error.Value), 50000)
+			require.Contains(t, mainResult(t, c.run(t, code[2])), "1")
+		})
+	}
+}
+
+// What a run has left behind has no results in the next.
+func TestCellsLateResults(t *testing.T) {
+	c := newCoder(t, "javascript")
+	c.run(t, "setTimeout(() => display('stray'), 50); 1")
+	r := c.run(t, "await new Promise((r) => setTimeout(r, 200)); 'mine'")
+	require.Len(t, r.Results, 1)
+	require.Equal(t, "'mine'", mainResult(t, r))
+	require.Contains(t, r.LateStderr+c.run(t, "1").LateStderr, "a result was left out")
+	c.run(t, "setTimeout(() => display('stray'), 20); 1")
+	require.Eventually(t, func() bool {
+		return strings.Contains(c.run(t, "undefined").LateStderr, "a result was left out")
+	}, 10*time.Second, 50*time.Millisecond)
+}
+
+func TestCellsOfJavaScriptAwait(t *testing.T) {
+	c := newCoder(t, "javascript")
+	for code, want := range map[string]string{
+		"async function rows() { const r = await 1; return { value: r, done: true } }\nrows()": "{ value: 1, done: true }",
+		"async function* g() { yield await 1 }\ng().next()":                                    "{ value: 1, done: false }",
+		"await Promise.resolve({ value: 2 })":                                                  "{ value: 2 }",
+		"const one = await 1; one + 1":                                                         "2",
+	} {
+		require.Equal(t, want, mainResult(t, c.run(t, code)), code)
+	}
+	require.Empty(t, c.run(t, "const two = await 2").Results)
+}
+
+// Errors point to where they are in the code, however it had to be rewritten.
+func TestCellsPlacesOfJavaScript(t *testing.T) {
+	c := newCoder(t, "javascript")
+	for code, want := range map[string]string{
+		"const r = await Promise.resolve(1);\nlet y = ;": `cell\d+\.js:2\nlet y = ;\n        \^\n\nSyntaxError: Unexpected token ';'`,
+		"{ let a = 1; a.; }":                             `cell\d+\.js:1\n\{ let a = 1; a\.; \}\n               \^\n\nSyntaxError: Unexpected token ';'`,
+		"{ x: no }":                                      `cell\d+\.js:1:6`,
+		"await 1; no.x; 1":                               `^cell\d+\.js:1\nawait 1; no\.x; 1\n\nReferenceError: no is not defined\n    at cell\d+\.js:1:10$`,
+		"await 1;\nno":                                   `^cell\d+\.js:2\nno\n\nReferenceError`,
+		"setTimeout(() => {\n  no()\n}, 1);\nawait new Promise(() => {})": `^cell\d+\.js:2\n  no\(\)\n\nReferenceError`,
+		"function f() {\n  no()\n}\nf()":                                  `^cell\d+\.js:2\n  no\(\)\n  \^\n\nReferenceError`,
+		"const s = 1;\n{ a: [await 1, await ] }":                          `cell\d+\.js:2\n`,
+	} {
+		r := c.run(t, code)
+		require.NotNil(t, r.Error, code)
+		require.Regexp(t, want, r.Error.Traceback, code)
+		require.NotContains(t, r.Error.Traceback, "async ()", code)
+	}
+}
+
+func TestCellsBroadJSON(t *testing.T) {
+	c := newCoder(t, "javascript")
+	r := c.run(t, "display({ 'application/json': Array(400000).fill(1) }); undefined")
+	require.Empty(t, r.Stderr)
+	require.Len(t, r.Results[0].V["application/json"], 400000)
+}
+
+func TestCellsPlacesOfTypeScript(t *testing.T) {
+	c := newCoder(t, "typescript")
+	r := c.run(t, "interface X {\n  a: number\n}\nfunction f(x: X): never { throw new Error('bad') }\n  f({ a: 1 })")
+	failed(t, r, "Error", "bad")
+	require.Regexp(t, `at f \(cell\d+\.js:4:33\)\n    at cell\d+\.js:5:3$`, r.Error.Traceback)
+	require.Equal(t, "1", mainResult(t, c.run(t, "enum E { A, B }\nE.B")))
+}
