@@ -87,3 +87,30 @@ func TestCellsPlacesOfTypeScript(t *testing.T) {
 	require.Regexp(t, `at f \(cell\d+\.js:4:33\)\n    at cell\d+\.js:5:3$`, r.Error.Traceback)
 	require.Equal(t, "1", mainResult(t, c.run(t, "enum E { A, B }\nE.B")))
 }
+
+// Descriptors of bash are the code's, but for one.
+func TestCellsDescriptorsOfBash(t *testing.T) {
+	c := newCoder(t, "bash")
+	require.Empty(t, c.run(t, "exec 3>/tmp/three 10>/tmp/ten 11>/tmp/eleven\necho a >&3; echo b >&10").ExecutionError)
+	r := c.run(t, "echo c >&3; echo d >&10; cat; cat /tmp/three /tmp/ten /tmp/eleven")
+	require.Equal(t, []string{"a\nc\nb\nd\n"}, r.Stdout)
+	r = c.run(t, "exec 3>&- 10>&- 11>&-; ls -l /proc/self/fd | grep -c socket; bash -c 'echo junk >&250' 2>&1 | grep -c Bad")
+	require.Equal(t, []string{"0\n1\n"}, r.Stdout)
+}
+
+// What the code has bash do at each command is not done at the driver's.
+func TestCellsTrapsOfBash(t *testing.T) {
+	c := newCoder(t, "bash")
+	require.Equal(t, []string{"on echo a\na\n"}, c.run(t, "trap 'echo \"on $BASH_COMMAND\"' DEBUG\necho a").Stdout)
+	require.Equal(t, []string{"on echo b\nb\non for i in 1\non break\n"}, c.run(t, "echo b\nfor i in 1; do break; done").Stdout)
+	r := c.run(t, "echo c; break 2; echo not")
+	require.Equal(t, []string{"on echo c\nc\non break 2\n"}, r.Stdout)
+	require.False(t, r.Ended)
+	r = c.run(t, "\nset -x\nno-such-program")
+	require.Equal(t, []string{"on set -x\non no-such-program\n"}, r.Stdout)
+	require.Contains(t, strings.Join(r.Stderr, ""), "bash: line 3: no-such-program")
+	r = c.run(t, "trap - DEBUG\necho e")
+	require.Equal(t, []string{"on trap - DEBUG\ne\n"}, r.Stdout)
+	require.NotContains(t, strings.Join(r.Stderr, ""), "_agb")
+	require.Equal(t, []string{"f\n"}, c.run(t, "set +x; echo f").Stdout)
+}
