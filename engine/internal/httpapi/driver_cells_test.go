@@ -114,3 +114,14 @@ func TestCellsTrapsOfBash(t *testing.T) {
 	require.NotContains(t, strings.Join(r.Stderr, ""), "_agb")
 	require.Equal(t, []string{"f\n"}, c.run(t, "set +x; echo f").Stdout)
 }
+
+func TestCellsPlacesOfJava(t *testing.T) {
+	c := newCoder(t, "java")
+	c.run(t, "\nint f(int a) {\n  return 1 / a;\n}")
+	r := c.run(t, "int x = 0;\n\n  f(x)")
+	failed(t, r, "java.lang.ArithmeticException", "/ by zero")
+	require.Regexp(t, `\n\tat f\(cell\d+\.java:3\)\n\t    return 1 / a;\n\tat cell\d+\.java:3\n\t    f\(x\)\n$`, r.Error.Traceback)
+	r = c.run(t, "int y = 1;\nint z =\n  \"s\";")
+	failed(t, r, "CompileError", "incompatible types")
+	require.Regexp(t, `^cell\d+\.java:3: error: incompatible types.*\n    "s";\n$`, r.Error.Traceback)
+}

@@ -9,8 +9,10 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import jdk.jshell.Diag;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
@@ -24,6 +26,7 @@ public class Cell {
     private static final List<String> IMPORTS = List.of(
             "java.io.*", "java.math.*", "java.net.*", "java.nio.file.*", "java.util.*", "java.util.concurrent.*",
             "java.util.function.*", "java.util.prefs.*", "java.util.regex.*", "java.util.stream.*");
+    // Of what is told of an error. With a name, which Java bounds, it fits a frame of 1 MiB.
     private static final int LIMIT = 60_000;
 
     private static volatile int cell; // the number of the run under way, 0 between runs
@@ -31,6 +34,30 @@ public class Cell {
     private static OutputStream answers;
     private static String main;
     private static String error;
+    private static final Map<String, Place> places = new HashMap<>(); // of snippets, by their ids
+
+    /** Where a snippet begins. */
+    private static class Place {
+        final int cell;
+        final int line;
+        final String code;
+
+        Place(int cell, int line, String code) {
+            this.cell = cell;
+            this.line = line;
+            this.code = code;
+        }
+
+        /** Names a line of the snippet, the first being 1. */
+        String name(int n) {
+            return "cell" + cell + ".java:" + (line + n - 1);
+        }
+
+        String text(int n) {
+            String[] lines = code.split("\n", -1);
+            return line + n - 2 < lines.length ? lines[line + n - 2].strip() : "";
+        }
+    }
 
     public static void main(String[] args) throws Exception {
         var open = FileDescriptor.class.getDeclaredConstructor(int.class);
@@ -141,15 +168,15 @@ public class Cell {
         SourceCodeAnalysis analysis = shell.sourceCodeAnalysis();
         String rest = code;
         while (!rest.isBlank() && error == null && !stopped) {
+            rest = rest.stripLeading();
+            var place = new Place(cell, 1 + newlines(code.substring(0, code.length() - rest.length())), code);
             var part = analysis.analyzeCompletion(rest);
             String source = part.source() == null ? rest : part.source();
             rest = part.source() == null ? "" : part.remaining();
-            if (source.isBlank()) {
-                continue;
-            }
             main = null;
             for (SnippetEvent event : shell.eval(source)) {
                 if (event.causeSnippet() == null) {
+                    places.put(event.snippet().id(), place);
                     conclude(shell, event);
                 }
             }
@@ -160,22 +187,24 @@ public class Cell {
         if (event.status() == Snippet.Status.REJECTED) {
             StringBuilder text = new StringBuilder();
             String source = event.snippet().source();
-            shell.diagnostics(event.snippet()).filter(Diag::isError).forEach(d -> {
-                text.append("error: ").append(d.getMessage(Locale.ROOT)).append('\n');
+            Place place = places.get(event.snippet().id());
+            String first = null;
+            for (Diag d : (Iterable<Diag>) shell.diagnostics(event.snippet()).filter(Diag::isError)::iterator) {
+                String message = d.getMessage(Locale.ROOT);
+                first = first == null ? message : first;
                 int from = Math.max(0, Math.min((int) d.getPosition(), source.length()));
-                int start = source.lastIndexOf('\n', Math.max(0, from - 1)) + 1;
-                int end = source.indexOf('\n', from);
-                text.append("  ").append(source, Math.min(start, from), end < 0 ? source.length() : end).append('\n');
-            });
-            String first = text.indexOf("\n") < 0 ? "rejected" : text.substring("error: ".length(), text.indexOf("\n"));
-            fail("CompileError", first, text.toString());
-        } else if (event.exception() instanceof EvalException e) {
+                int line = 1 + newlines(source.substring(0, from));
+                text.append(place.name(line)).append(": error: ").append(message).append("\n    ").append(place.text(line)).append('\n');
+            }
+            fail("CompileError", first == null ? "rejected" : first, text.toString());
+        } else if (event.exception() instanceof EvalException) {
+            EvalException e = (EvalException) event.exception();
             StringBuilder text = new StringBuilder(e.getExceptionClassName() + ": " + e.getMessage() + '\n');
             for (StackTraceElement frame : e.getStackTrace()) {
                 if (frame.getClassName().startsWith("jdk.") || frame.getClassName().startsWith("java.base/jdk.")) {
                     break;
                 }
-                text.append("\tat ").append(frame).append('\n');
+                text.append("\tat ").append(describe(frame)).append('\n');
             }
             fail(e.getExceptionClassName(), String.valueOf(e.getMessage()), text.toString());
         } else if (event.exception() != null) {
@@ -185,10 +214,26 @@ public class Cell {
         }
     }
 
+    /** A frame, with its line of code if it is one of a snippet, whose file is named #id. */
+    private static String describe(StackTraceElement frame) {
+        String file = String.valueOf(frame.getFileName());
+        Place place = file.startsWith("#") ? places.get(file.substring(1)) : null;
+        if (place == null) {
+            return frame.toString();
+        }
+        String method = frame.getClassName().isEmpty() ? frame.getMethodName() : frame.getClassName() + "." + frame.getMethodName();
+        String name = place.name(frame.getLineNumber());
+        return (method.isEmpty() ? name : method + "(" + name + ")") + "\n\t    " + place.text(frame.getLineNumber());
+    }
+
+    private static int newlines(String s) {
+        return (int) s.chars().filter(c -> c == '\n').count();
+    }
+
     private static void fail(String name, String value, String traceback) {
         System.out.flush();
         System.err.print(traceback.isEmpty() ? name + ": " + value + '\n' : traceback);
-        error = "{\"name\":" + quote(clip(name)) + ",\"value\":" + quote(clip(value)) + ",\"traceback\":" + quote(clip(traceback)) + "}";
+        error = "{\"name\":" + quote(name) + ",\"value\":" + quote(clip(value)) + ",\"traceback\":" + quote(clip(traceback)) + "}";
     }
 
     private static String clip(String s) {
