@@ -125,3 +125,23 @@ func TestCellsPlacesOfJava(t *testing.T) {
 	failed(t, r, "CompileError", "incompatible types")
 	require.Regexp(t, `^cell\d+\.java:3: error: incompatible types.*\n    "s";\n$`, r.Error.Traceback)
 }
+
+func TestCellsPlacesOfR(t *testing.T) {
+	c := newCoder(t, "r")
+	c.run(t, "f <- function(x) {\n  y <- x\n  stop('bad')\n}")
+	r := c.run(t, "x <- 1\n\nlapply(x, function(i) {\n  f(i)\n})")
+	failed(t, r, "simpleError", "bad")
+	require.Regexp(t, `\nlapply\(x, function\(i\) \{ at cell\d+\.R:3\nFUN\(X\[\[i\]\], \.\.\.\)\nf\(i\) at cell\d+\.R:4\nstop\("bad"\) at cell\d+\.R:3$`, r.Error.Traceback)
+	require.Regexp(t, `\nnone at cell\d+\.R:2$`, c.run(t, "1\nnone").Error.Traceback)
+	require.Regexp(t, `cell\d+\.R:2:3: unexpected`, c.run(t, "1\n2 3").Error.Value)
+}
+
+// Programs that R starts do not have the driver's socket, and no error is told
+// in a way that ends it.
+func TestCellsOfRGoOn(t *testing.T) {
+	c := newCoder(t, "r")
+	c.run(t, "kept <- 1")
+	require.False(t, c.run(t, `system("echo junk >&3")`).Ended)
+	require.Equal(t, `a<ff>`, c.run(t, "stop(errorCondition(rawToChar(as.raw(c(97, 255)))))").Error.Value)
+	require.Equal(t, "[1] 1", mainResult(t, c.run(t, "kept")))
+}

@@ -1,8 +1,10 @@
 # Runs code that comes over the socket on descriptor 3, see package kernel.
 local({
   Sys.unsetenv("AGB_KERNEL_R") # where it was
+  # The lines as one text, where bytes that are no characters are told as such.
+  text_of <- function(s) iconv(enc2utf8(paste(s, collapse = "\n")), "UTF-8", "UTF-8", sub = "byte")
   quote_json <- function(s) {
-    points <- utf8ToInt(enc2utf8(paste(s, collapse = "\n")))
+    points <- utf8ToInt(text_of(s))
     if (length(points) == 0 || anyNA(points)) return("\"\"")
     out <- intToUtf8(points, multiple = TRUE)
     escaped <- points < 32L | points == 34L | points == 92L
@@ -12,6 +14,7 @@ local({
   # R cannot open a socket that it has. The programs between live as long as it.
   requests <- pipe("trap '' INT; exec cat <&3", "rb")
   answers <- pipe("trap '' INT; exec cat >&3", "wb")
+  parallel:::closeFD(3L) # programs that the code starts would have it
   tell <- function(kind, ...) {
     data <- charToRaw(enc2utf8(paste0(...)))
     writeBin(c(charToRaw(sprintf("%s %d\n", kind, length(data))), data), answers)
@@ -41,7 +44,7 @@ local({
     if (length(line) == 0) 0 else as.numeric(gsub("[^0-9]", "", line)) * 1024
   }
   clip <- function(s) {
-    s <- paste(s, collapse = "\n")
+    s <- text_of(s)
     if (nchar(s) <= 60000L) s else substring(s, nchar(s) - 60000L)
   }
 
@@ -159,19 +162,28 @@ local({
     writeLines(text, stderr())
     failure <<- list(name = class(e)[1], value = conditionMessage(e), traceback = text)
   }
+  cell <- 0L
+  place <- function(ref) if (is.null(ref)) "" else sprintf(" at %s:%d", attr(ref, "srcfile")$filename, ref[1L])
+  first_line <- function(call) paste(deparse(call, nlines = 1L), collapse = " ")
   execute <- function(code) {
-    parsed <- tryCatch(parse(text = code, keep.source = TRUE, encoding = "UTF-8"), error = function(e) { fail(e); expression() })
+    cell <<- cell + 1L
+    file <- srcfilecopy(sprintf("cell%d.R", cell), code)
+    parsed <- tryCatch(parse(text = code, srcfile = file, keep.source = TRUE, encoding = "UTF-8"), error = function(e) { fail(e); expression() })
     for (i in seq_along(parsed)) {
       base <- sys.nframe()
       calls <- NULL
       value <- tryCatch(
         withCallingHandlers(withVisible(eval(parsed[[i]], globalenv())), error = function(e) {
           stack <- sys.calls()
-          keep <- vapply(stack, function(call) paste(deparse(call, nlines = 1L), collapse = " "), "")
+          # A call knows where it was made, but for one that is all of the expression.
+          keep <- vapply(stack, function(call) paste0(first_line(call), place(attr(call, "srcref"))), "")
           keep <- keep[seq_along(keep) > base]
           from <- which(startsWith(keep, "eval("))
           keep <- if (length(from) > 0) keep[seq_along(keep) > max(from[seq_len(min(2L, length(from)))])] else keep
-          calls <<- keep[!startsWith(keep, ".handleSimpleError") & !startsWith(keep, "h(simpleError")]
+          keep <- keep[!startsWith(keep, ".handleSimpleError") & !startsWith(keep, "h(simpleError")]
+          whole <- first_line(parsed[[i]])
+          if (length(keep) == 0 || keep[1L] == whole) keep[1L] <- paste0(whole, place(attr(parsed, "srcref")[[i]]))
+          calls <<- keep
         }),
         error = function(e) { fail(e, calls); NULL }
       )
