@@ -218,7 +218,7 @@ public class Cell {
     private static String describe(StackTraceElement frame) {
         String file = String.valueOf(frame.getFileName());
         Place place = file.startsWith("#") ? places.get(file.substring(1)) : null;
-        if (place == null) {
+        if (place == null || frame.getLineNumber() < 1) {
             return frame.toString();
         }
         String method = frame.getClassName().isEmpty() ? frame.getMethodName() : frame.getClassName() + "." + frame.getMethodName();
