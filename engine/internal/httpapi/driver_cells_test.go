@@ -33,10 +33,10 @@ func TestCellsLateResults(t *testing.T) {
 	r := c.run(t, "await new Promise((r) => setTimeout(r, 200)); 'mine'")
 	require.Len(t, r.Results, 1)
 	require.Equal(t, "'mine'", mainResult(t, r))
-	require.Contains(t, r.LateStderr+c.run(t, "1").LateStderr, "a result was left out")
+	require.Contains(t, r.LateStderr+c.run(t, "1").LateStderr, "a result that was shown after its run is left out")
 	c.run(t, "setTimeout(() => display('stray'), 20); 1")
 	require.Eventually(t, func() bool {
-		return strings.Contains(c.run(t, "undefined").LateStderr, "a result was left out")
+		return strings.Contains(c.run(t, "undefined").LateStderr, "a result that was shown after its run is left out")
 	}, 10*time.Second, 50*time.Millisecond)
 }
 

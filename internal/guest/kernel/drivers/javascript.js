@@ -129,7 +129,7 @@
 
   const emit = (bundle, main) => {
     if (current === null || !belongs()) {
-      console.error('a result was left out: its run is over');
+      console.error('[a result that was shown after its run is left out]');
       return;
     }
     const item = { main, data: {} };
