@@ -12,7 +12,7 @@ import (
 // by the names that it uses.
 var goImports = map[string]string{
 	"bufio": "bufio", "bytes": "bytes", "cmp": "cmp", "context": "context", "errors": "errors", "fmt": "fmt", "io": "io", "log": "log",
-	"maps": "maps", "math": "math", "os": "os", "rand": "math/rand/v2", "regexp": "regexp", "runtime": "runtime", "slices": "slices",
+	"maps": "maps", "math": "math", "os": "os", "rand": newRand, "regexp": "regexp", "runtime": "runtime", "slices": "slices",
 	"sort": "sort", "strconv": "strconv", "strings": "strings", "sync": "sync", "time": "time", "unicode": "unicode", "utf8": "unicode/utf8",
 	"json": "encoding/json", "hex": "encoding/hex", "base64": "encoding/base64", "binary": "encoding/binary", "csv": "encoding/csv",
 	"sha256": "crypto/sha256", "md5": "crypto/md5", "filepath": "path/filepath", "path": "path", "exec": "os/exec", "atomic": "sync/atomic",
@@ -67,6 +67,12 @@ func hasMain(f *ast.File) bool {
 	})
 }
 
+// newRand is the newer of two packages of one name, oldRand what only the older
+// has.
+const newRand = "math/rand/v2"
+
+var oldRand = []string{"Int31", "Int31n", "Int63", "Int63n", "Intn", "NewSource", "Read", "Seed"}
+
 // missingImports returns imports of the packages that f uses by a name that it
 // does not have.
 func missingImports(f *ast.File) string {
@@ -82,7 +88,11 @@ func missingImports(f *ast.File) string {
 			return true
 		}
 		id, ok := sel.X.(*ast.Ident)
-		if path := goImports[nameOf(id)]; ok && path != "" && slices.Contains(f.Unresolved, id) && !have[path] {
+		path := goImports[nameOf(id)]
+		if path == newRand && slices.Contains(oldRand, sel.Sel.Name) {
+			path = "math/rand"
+		}
+		if ok && path != "" && slices.Contains(f.Unresolved, id) && !have[path] {
 			have[path] = true
 			need = append(need, path)
 		}

@@ -13,10 +13,11 @@
 //	"run more …" ───────────────────────▶  the next, in the same interpreter
 //
 // So output is output, whatever it looks like. Programs that the code starts
-// do not have the socket. The code itself, being in the same process, can find
-// it; what it could forge is the result of itself, and what is not as it should
-// be ends the interpreter, nothing else. What a driver says comes after all
-// output that was written before.
+// do not have the socket; those that R starts have R's end of a pipe to it, under
+// another number. The code itself, being in the same process, can find it; what
+// it could forge is the result of itself, and what is not as it should be ends
+// the interpreter, nothing else. What a driver says comes after all output that
+// was written before.
 //
 // What a driver is told, each a line and so many bytes:
 //

@@ -223,6 +223,8 @@ func TestGoPrograms(t *testing.T) {
 		"statements":      {`fmt.Println("x")`, "package main;import \"fmt\";\n//line cell.go:1\nfunc main() {fmt.Println(\"x\")\n}\n"},
 		"with imports":    {"import \"os\"\nos.Exit(3)", "package main;\n//line cell.go:1\nimport \"os\";func main() {\nos.Exit(3)\n}\n"},
 		"declarations":    {"func main() { print(1) }", "package main;\n//line cell.go:1\nfunc main() { print(1) }"},
+		"the older rand":  {"_ = rand.Intn(2)", "package main;import \"math/rand\";\n//line cell.go:1\nfunc main() {_ = rand.Intn(2)\n}\n"},
+		"the newer rand":  {"_ = rand.IntN(2)", "package main;import \"math/rand/v2\";\n//line cell.go:1\nfunc main() {_ = rand.IntN(2)\n}\n"},
 		"own names":       {"fmt := 1\n_ = fmt", "package main;\n//line cell.go:1\nfunc main() {fmt := 1\n_ = fmt\n}\n"},
 		"what is no code": {"func {", "package main;\n//line cell.go:1\nfunc main() {func {\n}\n"},
 		"nothing":         {"", "package main;\n//line cell.go:1\nfunc main() {\n}\n"},
