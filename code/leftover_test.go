@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,12 +92,22 @@ func TestCallsAtOnce(t *testing.T) {
 	needs(t, "node")
 	s := agbtest.NewSession(t)
 	var most, now atomic.Int32
-	require.NoError(t, code.Expose(s.Code, "same", func(_ context.Context, v any) (any, error) {
+	full := make(chan struct{}) // closed when there are as many as there may be
+	fill := sync.OnceFunc(func() { close(full) })
+	require.NoError(t, code.Expose(s.Code, "same", func(ctx context.Context, v any) (any, error) {
 		n := now.Add(1)
+		defer now.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
+		if n == 16 {
+			fill()
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		time.Sleep(time.Millisecond)
-		now.Add(-1)
 		return v, nil
 	}, nil))
 	res := ran(t, s, code.JavaScript,
