@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -149,6 +150,7 @@ func TestReportIsNotForgedByOutput(t *testing.T) {
 }
 
 func TestResultsAreBounded(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	c := newCoder(t, "python")
 	r := c.run(t, "for i in range(3): display({'text/plain': chr(34) * (1 << 20)}, raw=True)\n'small'")
 	require.Equal(t, "'small'", mainResult(t, r))

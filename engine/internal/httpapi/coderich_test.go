@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/engine/drivertest"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -251,6 +252,7 @@ Image.new("RGBA", (2, 2))`)
 // TestInterruptedWhileItShows has the time be over while a result is sent: it
 // is sent to its end, and the interpreter goes on.
 func TestInterruptedWhileItShows(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
 	c := newCoder(t, "python")
 	require.Empty(t, c.shows(t, "x = 5\nclass P:\n  def _repr_png_(self): return bytes(10 << 20)"))
 	r := get(t, c.p, c.session, wire.RunCode, wire.RunCodeArgs{Language: "python", TimeoutMS: 300, Code: "while True: display(P())"})
