@@ -37,7 +37,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 func TestUnreadRunsAreBounded(t *testing.T) {
 	needs(t, "python3")
 	s := agbtest.NewSession(t)
-	ran(t, s, code.Python, findSocket+"while True:\n  os.write(fd, b'done 2\\n{}')\n  time.sleep(2)", code.RunOptions{})
+	ran(t, s, code.Python, findSocket+"import select\nwhile True:\n  os.write(fd, b'done 2\\n{}')\n  select.select([fd], [], [])\n  time.sleep(0.1)", code.RunOptions{})
 	res := ran(t, s, code.Python, "#"+strings.Repeat("x", 3<<20), code.RunOptions{})
 	require.Equal(t, "ReportError", res.Error.Name)
 	require.True(t, res.Ended)
