@@ -60,6 +60,13 @@ func (e *Engine) end(s *session, why string) {
 	e.retire(s, why)
 }
 
+// lost is the answer of a call that found s over. Then it is for everybody, also
+// when who watches it has not seen it yet.
+func (e *Engine) lost(s *session) error {
+	e.end(s, endedSandbox)
+	return e.errNotFound(s.tenant, s.id)
+}
+
 // retire hides s and starts to destroy it. e.mu is held.
 func (e *Engine) retire(s *session, why string) {
 	if s.why != "" {

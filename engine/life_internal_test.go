@@ -222,3 +222,19 @@ func TestDeletes(t *testing.T) {
 	require.ErrorIs(t, v.Delete(t.Context(), "foreign", id), apierr.SessionNotFound.Err())
 	require.ErrorIs(t, v.Delete(t.Context(), owner, "s-0"), apierr.SessionNotFound.Err())
 }
+
+// TestOverForAll: once a call was told that its session is over, nobody finds it
+// any more.
+func TestOverForAll(t *testing.T) {
+	v, r := newFake(t, Config{})
+	for range 100 {
+		s := mustCreate(t, v, httpapi.CreateParams{})
+		all := r.all()
+		err := v.Do(t.Context(), owner, s.ID, func(context.Context, *httpapi.Workspace) error {
+			all[len(all)-1].die()
+			return context.Canceled
+		})
+		require.Empty(t, v.List(owner))
+		require.ErrorIs(t, err, apierr.SessionNotFound.Err())
+	}
+}

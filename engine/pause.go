@@ -43,7 +43,7 @@ func (e *Engine) frozen(ctx context.Context, tenant, id string, fn func(*Engine,
 		err = ctx.Err()
 	}
 	if err != nil && (s.ctx.Err() != nil || s.over()) {
-		return e.errNotFound(tenant, id)
+		return e.lost(s)
 	}
 	return err
 }

@@ -160,7 +160,7 @@ func (v *service) Usage(ctx context.Context, tenant, id string) (driver.Usage, e
 	}
 	u, err := s.sandbox.Usage(ctx)
 	if err != nil && s.over() {
-		err = e.errNotFound(tenant, id)
+		err = e.lost(s)
 	}
 	return u, err
 }
@@ -193,10 +193,11 @@ func (e *Engine) busy(ctx context.Context, tenant, id string, as entrance, fn fu
 	case errors.Is(err, guest.ErrUnresponsive):
 		// What could not be confirmed to be gone goes with the session.
 		e.end(s, endedGuest)
-	case !errors.Is(err, errSessionOver):
-		return err
+		return e.errNotFound(tenant, id)
+	case errors.Is(err, errSessionOver):
+		return e.lost(s)
 	}
-	return e.errNotFound(tenant, id)
+	return err
 }
 
 // Workspace implements [httpapi.Engine].
