@@ -17,7 +17,7 @@ func TestBoundsAreDocumented(t *testing.T) {
 	const mib = 1 << 20
 	for _, row := range []string{
 		fmt.Sprintf("wall time of a command | %d s |", defaultTimeout/time.Second),
-		fmt.Sprintf("output kept in memory | %d MiB a session, %d MiB an API key, %d MiB an engine |",
+		fmt.Sprintf("output kept for answers | %d MiB a session, %d MiB an API key, %d MiB an engine |",
 			sessionOutput/mib, tenantOutput/mib, engineOutput/mib),
 		fmt.Sprintf("WebSockets of a session at once | %d, %d runs on each,", maxSockets, maxSocketRuns),
 		fmt.Sprintf("a stream whose client takes in nothing | %d min |", stallTimeout/time.Minute),

@@ -61,7 +61,7 @@ func streamCode(ctx context.Context, ws *Workspace, req wire.StreamCodeRequest, 
 }
 
 // stream runs code whose output goes where opts say, all of it. What is
-// evaluated is kept in memory, as that of other runs is. ctx is one of
+// evaluated is kept, as that of other runs is. ctx is one of
 // [answering].
 func (ws *Workspace) stream(ctx context.Context, language kernel.Language, args wire.RunCodeArgs, opts kernel.Options) (wire.RunCodeResult, error) {
 	opts.Reserve, opts.OutputLimit = ws.newKeeper(ctx, keptText).reserve, math.MaxInt64

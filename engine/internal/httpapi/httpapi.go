@@ -154,7 +154,7 @@ type API struct {
 
 	accesses  accesses
 	transfers transfers
-	output    *memory
+	output    *ledger
 }
 
 // caller is who asks.
@@ -168,7 +168,7 @@ type caller struct {
 
 // New returns an API.
 func New(cfg Config) *API {
-	a := &API{cfg: cfg, routes: map[string]map[string]operation{}, output: newMemory(bounds{engineOutput, tenantOutput, sessionOutput, runOutput})}
+	a := &API{cfg: cfg, routes: map[string]map[string]operation{}, output: newLedger(bounds{engineOutput, tenantOutput, sessionOutput, runOutput})}
 	handle(a, wire.CreateSession, a.createSession)
 	handle(a, wire.GetSession, a.getSession)
 	handle(a, wire.SessionStatus, a.sessionStatus)

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/google/uuid"
 
+	"github.com/agb-go/sdk/engine/internal/spool"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -17,15 +17,13 @@ const (
 	// kept: what fits into an answer as text, at best, and as base64.
 	keptText  = outputBudget
 	keptBytes = outputBudget/4*3 - 6 // the last group of three of each may be filled up
-	// firstPiece and largestPiece are the sizes of what output is kept in.
-	firstPiece   = 4 << 10
-	largestPiece = 256 << 10
 	// largeOutput is how long output is that is not copied into the answer.
 	largeOutput = 64 << 10
 )
 
-// keeper keeps the output of a run: the beginnings of two streams. It is safe
-// for concurrent use while the run goes on.
+// keeper keeps the output of a run: the beginnings of two streams, of each some
+// 128 KiB in memory and what is more in a file. It is safe for concurrent use
+// while the run goes on.
 type keeper struct {
 	mu    sync.Mutex
 	claim *claim
@@ -33,10 +31,15 @@ type keeper struct {
 	size  int // of all pieces
 	paid  int // how much of that was claimed
 
+	file   *spool.File // of full large pieces; nil until there is one
+	noFile bool        // there is none to be had: all stays in memory
+	length int64       // of file
+	unused []int64     // where in file is room for a large piece
+
 	stdout, stderr stream
 }
 
-// newKeeper returns a keeper of at most so many bytes. Their memory is the
+// newKeeper returns a keeper of at most so many bytes. They are the
 // session's, its tenant's and the engine's until the answer is sent. ctx is the
 // tool's.
 func (ws *Workspace) newKeeper(ctx context.Context, most int) *keeper {
@@ -54,27 +57,16 @@ func (k *keeper) release() {
 	defer k.mu.Unlock()
 	for _, s := range []*stream{&k.stdout, &k.stderr} {
 		for _, p := range s.pieces {
-			freePiece(p)
+			freePiece(p.mem)
 		}
 		s.pieces, s.full = nil, true
 	}
+	if k.file != nil {
+		_ = k.file.Close() // nothing in it is wanted
+		k.file = nil
+	}
+	k.noFile = true
 	k.claim.release()
-}
-
-// largePieces are pieces of largestPiece bytes that nobody uses.
-var largePieces = sync.Pool{New: func() any { return new([largestPiece]byte) }}
-
-func newPiece(size int) []byte {
-	if size == largestPiece {
-		return largePieces.Get().(*[largestPiece]byte)[:0]
-	}
-	return make([]byte, 0, size)
-}
-
-func freePiece(p []byte) {
-	if cap(p) == largestPiece {
-		largePieces.Put((*[largestPiece]byte)(p[:largestPiece]))
-	}
 }
 
 // answerKey is the key of a value in the context of a tool: a context that ends
@@ -109,7 +101,8 @@ type stream struct {
 	full    bool // something was dropped, so that nothing may follow
 }
 
-// Write keeps what it can and never fails. It may wait for memory.
+// Write keeps what it can and never fails. It may wait until others
+// need less.
 func (s *stream) Write(p []byte) (int, error) {
 	s.keeper.mu.Lock()
 	defer s.keeper.mu.Unlock()
@@ -121,8 +114,9 @@ func (s *stream) Write(p []byte) (int, error) {
 			break
 		}
 		last := &s.pieces[len(s.pieces)-1]
-		n = min(n, cap(*last)-len(*last))
-		*last = append(*last, rest[:n]...)
+		n = min(n, cap(last.mem)-last.size)
+		last.mem = append(last.mem, rest[:n]...)
+		last.size += n
 		s.kept += n
 		rest = rest[n:]
 	}
@@ -147,21 +141,56 @@ func (k *keeper) left(s *stream) int {
 
 // room sees to it that the last piece takes something.
 func (s *stream) room() bool {
-	if n := len(s.pieces); n > 0 && len(s.pieces[n-1]) < cap(s.pieces[n-1]) {
+	var last *piece
+	size := firstPiece
+	if n := len(s.pieces); n > 0 {
+		last = &s.pieces[n-1]
+		size <<= min(n-1, pieceDoublings)
+	}
+	if last != nil && last.size < cap(last.mem) {
 		return true
 	}
-	size := min(max(s.kept, firstPiece), largestPiece)
 	if !s.keeper.charge(size) {
 		return false
 	}
 	next := newPiece(size)
-	if n := len(s.pieces); n > 0 { // a character is in one piece
-		last := s.pieces[n-1]
-		end := len(last) - unfinished(last)
-		s.pieces[n-1], next = last[:end], append(next, last[end:]...)
+	if last != nil { // a character is in one piece
+		end := last.size - unfinished(last.mem)
+		next = append(next, last.mem[end:]...)
+		*last = last.beginning(end)
+		s.keeper.store(last)
 	}
-	s.pieces = append(s.pieces, next)
+	s.pieces = append(s.pieces, piece{size: len(next), charged: size, mem: next})
 	return true
+}
+
+// store moves a large piece to the file, if it can.
+func (k *keeper) store(p *piece) {
+	if p.charged < largestPiece || k.noFile {
+		return
+	}
+	if k.file == nil {
+		var err error
+		if k.file, err = spool.NewFile(); err != nil {
+			k.file, k.noFile = nil, true
+			return
+		}
+	}
+	at, free := k.length, len(k.unused)
+	if free > 0 {
+		at = k.unused[free-1]
+	}
+	if _, err := k.file.WriteAt(p.mem, at); err != nil { // the disk is full, or broken
+		k.noFile = true
+		return
+	}
+	if free > 0 {
+		k.unused = k.unused[:free-1]
+	} else {
+		k.length += largestPiece
+	}
+	freePiece(p.mem)
+	p.mem, p.file, p.at = nil, k.file, at
 }
 
 // cut drops the last n bytes.
@@ -171,13 +200,18 @@ func (s *stream) cut(n int) {
 	s.dropped += int64(n)
 	for n > 0 {
 		last := &s.pieces[len(s.pieces)-1]
-		k := min(n, len(*last))
+		k := min(n, last.size)
 		n -= k
-		if *last = (*last)[:len(*last)-k]; len(*last) == 0 {
-			s.keeper.size -= cap(*last)
-			freePiece(*last)
-			s.pieces = s.pieces[:len(s.pieces)-1]
+		*last = last.beginning(last.size - k)
+		if last.size > 0 {
+			return
 		}
+		s.keeper.size -= last.charged
+		if last.file != nil {
+			s.keeper.unused = append(s.keeper.unused, last.at)
+		}
+		freePiece(last.mem)
+		s.pieces = s.pieces[:len(s.pieces)-1]
 	}
 }
 
@@ -186,8 +220,8 @@ type holes struct{ list []wire.Hole }
 
 // bytes returns what stands for output in a field that travels as base64.
 func (h *holes) bytes(p pieces) []byte {
-	if p.size() < largeOutput {
-		return slices.Concat(p...)
+	if b, ok := p.small(); ok {
+		return b
 	}
 	id := uuid.New()
 	mark := append(id[:], 0, 0) // a multiple of three
@@ -195,8 +229,11 @@ func (h *holes) bytes(p pieces) []byte {
 		Mark: base64.StdEncoding.EncodeToString(mark),
 		Fill: func(w io.Writer) error {
 			enc := base64.NewEncoder(base64.StdEncoding, w)
-			for _, piece := range p {
-				if _, err := enc.Write(piece); err != nil {
+			for b, err := range p.all() {
+				if err != nil {
+					return err
+				}
+				if _, err := enc.Write(b); err != nil {
 					return err
 				}
 			}
@@ -209,10 +246,19 @@ func (h *holes) bytes(p pieces) []byte {
 // text returns what stands for output in a field that travels as JSON inside
 // JSON.
 func (h *holes) text(p pieces) string {
-	if p.size() < largeOutput {
-		return replaceInvalid(slices.Concat(p...))
+	if b, ok := p.small(); ok {
+		return replaceInvalid(b)
 	}
 	mark := uuid.NewString()
 	h.list = append(h.list, wire.Hole{Mark: mark, Fill: func(w io.Writer) error { return writeNested(w, p) }})
 	return mark
+}
+
+// small returns all of p if that is not much, and can be read.
+func (p pieces) small() ([]byte, bool) {
+	if p.size() >= largeOutput {
+		return nil, false
+	}
+	b, err := p.join()
+	return b, err == nil
 }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,22 +9,6 @@ import (
 // outputBudget is how much of a result the two output streams of a program may
 // take, encoded: the rest of [resultLimit] is for everything else.
 const outputBudget = 14 << 20
-
-// pieces are output, in order. No character is in two of them.
-type pieces [][]byte
-
-func (p pieces) size() int {
-	n := 0
-	for _, b := range p {
-		n += len(b)
-	}
-	return n
-}
-
-// valid reports whether all of p is UTF-8.
-func (p pieces) valid() bool {
-	return !slices.ContainsFunc(p, func(b []byte) bool { return !utf8.Valid(b) })
-}
 
 // unfinished returns how many bytes at the end of b may be the beginning of a
 // character.
@@ -45,8 +28,7 @@ func unfinished(b []byte) int {
 // into budget when they travel as JSON inside JSON. What one does not need,
 // the other may take.
 func fitOutputs(a, b pieces, budget int) (fitA, fitB pieces) {
-	const most = 9 // that a byte can take: a control character beside what is not UTF-8
-	if most*(a.size()+b.size()) <= budget {
+	if mostCost*(a.size()+b.size()) <= budget {
 		return a, b
 	}
 	costA, costB := a.cost(), b.cost()
@@ -72,11 +54,18 @@ func byteCost(c byte) int {
 	}
 }
 
+// mostCost is the most that a byte can take: a control character beside what is
+// not UTF-8.
+const mostCost = 9
+
 // cost bounds how many bytes p takes as JSON inside JSON. What is not UTF-8
 // travels as base64 too.
 func (p pieces) cost() int {
 	n, valid := 0, p.valid()
-	for _, b := range p {
+	for b, err := range p.all() {
+		if err != nil {
+			return mostCost * p.size()
+		}
 		for len(b) > 0 {
 			cost, size := firstCost(b, valid)
 			n += cost
@@ -87,7 +76,7 @@ func (p pieces) cost() int {
 }
 
 // nestedCost is cost of one piece.
-func nestedCost(b []byte) int { return pieces{b}.cost() }
+func nestedCost(b []byte) int { return inMemory(b).cost() }
 
 // firstCost returns what the first character of b, or wrong byte, takes, and its
 // size. valid says that all of b is UTF-8.
@@ -114,17 +103,21 @@ func firstCost(b []byte, valid bool) (cost, size int) {
 }
 
 // cutAt returns the longest beginning of p that costs at most budget and does
-// not end inside a character.
+// not end inside a character. It ends before what cannot be read.
 func (p pieces) cutAt(budget int) pieces {
-	valid := p.valid()
-	for i, b := range p {
+	i, valid := 0, p.valid()
+	for b, err := range p.all() {
+		if err != nil {
+			return p[:i]
+		}
 		for end := 0; end < len(b); {
 			cost, size := firstCost(b[end:], valid)
 			if budget -= cost; budget < 0 {
-				return append(p[:i:i], b[:end])
+				return append(p[:i:i], p[i].beginning(end))
 			}
 			end += size
 		}
+		i++
 	}
 	return p
 }
@@ -179,7 +172,10 @@ const nestedPiece = 32 << 10
 func writeNested(w io.Writer, p pieces) error {
 	const widest = 8 // of what one character becomes
 	out := make([]byte, 0, nestedPiece+widest)
-	for _, b := range p {
+	for b, err := range p.all() {
+		if err != nil {
+			return err
+		}
 		for len(b) > 0 {
 			r, size := rune(b[0]), 1
 			if r >= utf8.RuneSelf {

@@ -27,7 +27,15 @@ func marshal(t *testing.T, v any) []byte {
 func split(b []byte) pieces {
 	half := len(b) / 2
 	half -= unfinished(b[:half])
-	return pieces{b[:half], b[half:]}
+	return append(inMemory(b[:half]), inMemory(b[half:])...)
+}
+
+// joined returns all of p.
+func joined(t *testing.T, p pieces) []byte {
+	t.Helper()
+	b, err := p.join()
+	require.NoError(t, err)
+	return b
 }
 
 func FuzzFitOutputs(f *testing.F) {
@@ -36,7 +44,7 @@ func FuzzFitOutputs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte, budget int) {
 		budget = max(0, budget%1000)
 		fitA, fitB := fitOutputs(split(a), split(b), budget)
-		require.True(t, bytes.HasPrefix(a, slices.Concat(fitA...)) && bytes.HasPrefix(b, slices.Concat(fitB...)))
+		require.True(t, bytes.HasPrefix(a, joined(t, fitA)) && bytes.HasPrefix(b, joined(t, fitB)))
 		if utf8.Valid(a) {
 			require.True(t, fitA.valid(), "cut inside a character")
 		}
@@ -86,7 +94,7 @@ func FuzzKeeper(f *testing.F) {
 		if len(unit) == 0 || chunk <= 0 || size <= 0 || size > 1<<20 {
 			return
 		}
-		ws := &Workspace{output: newMemory(bounds{engineOutput, tenantOutput, sessionOutput, runOutput}).open("t")}
+		ws := &Workspace{output: newLedger(bounds{engineOutput, tenantOutput, sessionOutput, runOutput}).open("t")}
 		k := ws.newKeeper(t.Context(), keptText)
 		all := bytes.Repeat(unit, size/len(unit)+1)
 		for c := range slices.Chunk(all, chunk) {
@@ -94,10 +102,11 @@ func FuzzKeeper(f *testing.F) {
 			require.NoError(t, err)
 			require.Len(t, c, n)
 		}
-		require.True(t, bytes.Equal(all, slices.Concat(k.stdout.pieces...)))
+		require.True(t, bytes.Equal(all, joined(t, k.stdout.pieces)))
 		var whole, parts strings.Builder
 		whole.WriteString(replaceInvalid(all))
-		for _, p := range k.stdout.pieces {
+		for p, err := range k.stdout.pieces.all() {
+			require.NoError(t, err)
 			parts.WriteString(replaceInvalid(p))
 		}
 		require.Equal(t, whole.String(), parts.String())
@@ -111,7 +120,7 @@ func FuzzWriteNested(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("\"€"), nestedPiece))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var out bytes.Buffer
-		require.NoError(t, writeNested(&out, pieces{b}))
+		require.NoError(t, writeNested(&out, inMemory(b)))
 		inner := marshal(t, replaceInvalid(b))
 		want := marshal(t, string(inner[1:len(inner)-1]))
 		require.Equal(t, string(want[1:len(want)-1]), out.String())

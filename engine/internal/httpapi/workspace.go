@@ -33,7 +33,7 @@ type Workspace struct {
 }
 
 // Close ends the session's links, its direct access, its processes, and its
-// contexts of code and transfers, and its part in the memory for output. The
+// contexts of code and transfers, and its part in what is kept of output. The
 // guest is the caller's to close. Doing it twice is no harm.
 func (ws *Workspace) Close() {
 	ws.output.close()

@@ -1,17 +1,13 @@
 // Package spool keeps the output of a process for those who come later: the
 // latest bytes, in the order in which they came, by offset. A little of it is
-// in memory; what is more goes to a file that has no name and so is gone with
-// the program.
+// in memory; what is more goes to a [File], which is gone with the program.
 package spool
 
 import (
 	"context"
-	"errors"
 	"io"
-	"os"
 	"sort"
 	"sync"
-	"sync/atomic"
 )
 
 // Bounds of a [Log].
@@ -19,20 +15,16 @@ const (
 	MemoryLimit  = 64 << 10 // bytes in memory
 	FileLimit    = 4 << 20  // bytes in all, once they are in a file
 	SegmentLimit = 4096     // how often the kind of what is kept changes
-	FilesLimit   = 256      // files of all Logs of the program; others stay in memory
 )
-
-// files is how many files there are.
-var files atomic.Int64
 
 // Log is the output of one process: bytes of several kinds, such as its two
 // streams. It is safe for concurrent use.
 type Log struct {
 	mu     sync.Mutex
-	buf    []byte   // a ring; nil once there is a file
-	file   *os.File // a ring; nil in memory
-	failed bool     // a file cannot be had
-	size   int64    // of the ring
+	buf    []byte // a ring; nil once there is a file
+	file   *File  // a ring; nil in memory
+	failed bool   // a file cannot be had
+	size   int64  // of the ring
 
 	start, end int64 // offsets of what is kept
 	segments   []segment
@@ -127,7 +119,7 @@ func (l *Log) grow() {
 	if l.file != nil || l.failed {
 		return
 	}
-	file, err := unnamed()
+	file, err := NewFile()
 	if err != nil {
 		l.failed = true
 		return
@@ -145,33 +137,11 @@ func (l *Log) grow() {
 	l.end = end
 }
 
-// unnamed returns a new file that nobody else can open.
-func unnamed() (_ *os.File, err error) {
-	defer func() {
-		if err != nil {
-			files.Add(-1)
-		}
-	}()
-	if files.Add(1) > FilesLimit {
-		return nil, errors.New("spool: too many files")
-	}
-	file, err := os.CreateTemp("", "agb-output-")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(file.Name()); err != nil {
-		_ = file.Close() // the first error tells more
-		return nil, err
-	}
-	return file, nil
-}
-
 // closeFile frees the file.
 func (l *Log) closeFile() {
 	if l.file != nil {
 		_ = l.file.Close() // nothing in it is wanted
 		l.file = nil
-		files.Add(-1)
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Bounds of the output that is kept in memory, from when it comes until the
-// answer is sent.
+// Bounds of the output that is kept, in memory and in files, from when it comes
+// until the answer is sent.
 const (
 	// freeOutput is how many bytes of one run are kept whatever else there is.
 	freeOutput = 64 << 10
@@ -20,7 +20,7 @@ const (
 	sessionOutput = 16 << 20
 	tenantOutput  = 64 << 20
 	engineOutput  = 256 << 20
-	// outputWait is how long a run waits, in all, for memory that others have.
+	// outputWait is how long a run waits, in all, for what others have.
 	// The rest of its output is then dropped, and counted.
 	outputWait = 10 * time.Second
 )
@@ -29,14 +29,15 @@ const (
 // it.
 type bounds struct{ engine, tenant, session, run int }
 
-// memory is what may be kept: of the engine, of each tenant, of each session.
+// ledger is the account of what is kept: of the engine, of each tenant, of each
+// session.
 //
 // At each of these three levels one run is the first: the one that has asked
-// for memory for the longest. As much is left for it as any run may need. The
+// for room for the longest. As much is left for it as any run may need. The
 // first of the engine is also the first of its tenant and of its session, so
 // it never waits: runs that all have a part and wait for more do not wait for
 // each other, but the first comes to its end, then the next.
-type memory struct {
+type ledger struct {
 	bounds bounds
 
 	mu      sync.Mutex
@@ -45,12 +46,12 @@ type memory struct {
 	freed   chan struct{}      // closed when some is given back, and replaced
 }
 
-func newMemory(b bounds) *memory {
-	return &memory{bounds: b, engine: level{left: b.engine}, tenants: map[string]*tenant{}, freed: make(chan struct{})}
+func newLedger(b bounds) *ledger {
+	return &ledger{bounds: b, engine: level{left: b.engine}, tenants: map[string]*tenant{}, freed: make(chan struct{})}
 }
 
 // level is what the engine, a tenant or a session may keep. It is guarded by
-// memory.mu.
+// ledger.mu.
 type level struct {
 	left int
 	runs []*claim // in the order in which they asked first
@@ -75,37 +76,37 @@ type tenant struct {
 // share is what one session may keep.
 type share struct {
 	level
-	all    *memory
+	all    *ledger
 	tenant *tenant
 	closed bool // guarded by all.mu
 }
 
 // open returns the share of a new session of the tenant. Its owner closes it.
-func (m *memory) open(name string) *share {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.tenants[name]
+func (l *ledger) open(name string) *share {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tenants[name]
 	if t == nil {
-		t = &tenant{name: name, level: level{left: m.bounds.tenant}}
-		m.tenants[name] = t
+		t = &tenant{name: name, level: level{left: l.bounds.tenant}}
+		l.tenants[name] = t
 	}
 	t.sessions++
-	return &share{level: level{left: m.bounds.session}, all: m, tenant: t}
+	return &share{level: level{left: l.bounds.session}, all: l, tenant: t}
 }
 
 // forget drops t when nothing of it is left. What runs of ended sessions still
 // have counts: a tenant that makes session after session has one bound.
-// m.mu is held.
-func (m *memory) forget(t *tenant) {
+// l.mu is held.
+func (l *ledger) forget(t *tenant) {
 	if t.sessions == 0 && len(t.runs) == 0 {
-		delete(m.tenants, t.name)
+		delete(l.tenants, t.name)
 	}
 }
 
-// wake has all that wait try again. m.mu is held.
-func (m *memory) wake() {
-	close(m.freed)
-	m.freed = make(chan struct{})
+// wake has all that wait try again. l.mu is held.
+func (l *ledger) wake() {
+	close(l.freed)
+	l.freed = make(chan struct{})
 }
 
 // close ends the session: its runs get nothing any more and keep what they have
@@ -122,7 +123,7 @@ func (s *share) close() {
 	s.all.wake()
 }
 
-// levels returns where the memory of the session's runs is counted.
+// levels returns where what the session's runs keep is counted.
 func (s *share) levels() [3]*level { return [...]*level{&s.level, &s.tenant.level, &s.all.engine} }
 
 // claim is what one run keeps. It is for one goroutine at a time; release is

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,7 +19,7 @@ import (
 var usual = bounds{engineOutput, tenantOutput, sessionOutput, runOutput}
 
 // space returns the workspace of a session of the tenant.
-func space(all *memory, tenant string) *Workspace { return &Workspace{output: all.open(tenant)} }
+func space(all *ledger, tenant string) *Workspace { return &Workspace{output: all.open(tenant)} }
 
 // sending returns a context of a tool, and what ends its call.
 func sending(t *testing.T) (context.Context, func()) {
@@ -33,7 +32,7 @@ func sending(t *testing.T) (context.Context, func()) {
 // a client that leaves does not take it away from under that.
 func TestKeptUntilAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := newMemory(usual)
+		all := newLedger(usual)
 		ws := space(all, "t")
 		ctx, leave := context.WithCancel(t.Context())
 		with, sent := answering(ctx)
@@ -43,7 +42,7 @@ func TestKeptUntilAnswered(t *testing.T) {
 		leave()
 		synctest.Wait()
 		require.Error(t, with.Err())
-		require.Equal(t, want, slices.Concat(k.stdout.pieces...))
+		require.Equal(t, want, joined(t, k.stdout.pieces))
 		require.Less(t, all.engine.left, usual.engine)
 		sent()
 		synctest.Wait()
@@ -60,7 +59,7 @@ func TestKeeperKeepsBeginnings(t *testing.T) {
 		{most / 2, most/2 + 1, most / 2, most / 2}, {most, most, most / 2, most / 2}, {2 * most, 100, most - largestPiece, 100},
 	} {
 		ctx, end := sending(t)
-		ws := space(newMemory(usual), "t")
+		ws := space(newLedger(usual), "t")
 		k := ws.newKeeper(ctx, most)
 		for _, s := range []struct {
 			stream *stream
@@ -75,8 +74,8 @@ func TestKeeperKeepsBeginnings(t *testing.T) {
 		require.Equal(t, row.keptErr, k.stderr.kept)
 		require.EqualValues(t, row.out-row.keptOut, k.stdout.dropped)
 		require.EqualValues(t, row.errOut-row.keptErr, k.stderr.dropped)
-		require.True(t, bytes.HasPrefix(ascending(row.out), slices.Concat(k.stdout.pieces...)))
-		require.True(t, bytes.HasPrefix(ascending(row.errOut), slices.Concat(k.stderr.pieces...)))
+		require.True(t, bytes.HasPrefix(ascending(row.out), joined(t, k.stdout.pieces)))
+		require.True(t, bytes.HasPrefix(ascending(row.errOut), joined(t, k.stderr.pieces)))
 		require.LessOrEqual(t, k.paid, k.claim.most)
 		end()
 		require.Eventually(t, func() bool { return k.claim.idle() }, time.Second, time.Millisecond)
@@ -99,9 +98,9 @@ func (c *claim) idle() bool {
 }
 
 // Runs that all want more than there is get it one after the other.
-func TestMemoryIsHandedOn(t *testing.T) {
+func TestLedgerHandsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := newMemory(usual)
+		all := newLedger(usual)
 		ws := space(all, "t")
 		var group sync.WaitGroup
 		most := 0
@@ -132,11 +131,11 @@ func TestMemoryIsHandedOn(t *testing.T) {
 	})
 }
 
-// A run that gets no more memory waits so long in all, keeps what is always
+// A run that gets nothing more waits so long in all, keeps what is always
 // there, and goes on without.
-func TestMemoryIsNotThere(t *testing.T) {
+func TestLedgerIsEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := newMemory(bounds{runOutput, runOutput, runOutput, runOutput})
+		all := newLedger(bounds{runOutput, runOutput, runOutput, runOutput})
 		first := newClaim(t.Context(), all.open("t"), runOutput)
 		require.True(t, first.take(runOutput))
 		require.False(t, first.take(1), "more than it may need")
@@ -175,7 +174,7 @@ func TestMemoryIsNotThere(t *testing.T) {
 
 func TestHolesAreFilled(t *testing.T) {
 	large := bytes.Repeat([]byte("\"€\x00"), largeOutput)
-	k := space(newMemory(usual), "t").newKeeper(t.Context(), keptText)
+	k := space(newLedger(usual), "t").newKeeper(t.Context(), keptText)
 	_, err := k.stdout.Write(large)
 	require.NoError(t, err)
 	_, err = k.stderr.Write([]byte("small"))

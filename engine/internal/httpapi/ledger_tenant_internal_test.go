@@ -15,7 +15,7 @@ import (
 var small = bounds{engine: 40, tenant: 10, session: 5, run: 4}
 
 // clean requires that nothing is kept and no tenant known.
-func clean(t *testing.T, m *memory) {
+func clean(t *testing.T, m *ledger) {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -26,9 +26,9 @@ func clean(t *testing.T, m *memory) {
 
 // A tenant whose runs take all they can get and keep it leaves the others what
 // is theirs, at once.
-func TestMemoryOfATenant(t *testing.T) {
+func TestLedgerOfATenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(small)
+		m := newLedger(small)
 		held, sleep := context.WithCancel(t.Context())
 		var group sync.WaitGroup
 		for range 24 {
@@ -65,7 +65,7 @@ func TestMemoryOfATenant(t *testing.T) {
 }
 
 // Each level gives exactly what it has, less what its first run may still need.
-func TestMemoryLevels(t *testing.T) {
+func TestLedgerLevels(t *testing.T) {
 	for name, row := range map[string]struct {
 		bounds bounds
 		second [2]int // tenant and session of the second run; the first has 0, 0
@@ -78,7 +78,7 @@ func TestMemoryLevels(t *testing.T) {
 		"none":    {bounds{4, 4, 4, 4}, [2]int{1, 0}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory(row.bounds)
+			m := newLedger(row.bounds)
 			shares := map[[2]int]*share{}
 			at := func(place [2]int) *share {
 				if shares[place] == nil {
@@ -113,12 +113,12 @@ func TestMemoryLevels(t *testing.T) {
 
 // Runs of many tenants and sessions that all need the most, or one byte less,
 // all get it: none waits for another that waits, none is forgotten.
-func TestMemoryHasNoDeadlock(t *testing.T) {
+func TestLedgerHasNoDeadlock(t *testing.T) {
 	for _, row := range []bounds{
 		{40, 10, 5, 4}, {12, 10, 8, 4}, {10, 10, 10, 4}, {5, 5, 5, 4}, {4, 4, 4, 4}, {9, 5, 4, 4}, {8, 4, 4, 4}, {7, 7, 5, 4},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			m := newMemory(row)
+			m := newLedger(row)
 			var group sync.WaitGroup
 			for tenant := range 3 {
 				for range 4 {
@@ -150,8 +150,8 @@ func TestMemoryHasNoDeadlock(t *testing.T) {
 
 // The runs of many goroutines are counted right, whoever ends first: the run,
 // its answer or its session.
-func TestMemoryIsGivenBack(t *testing.T) {
-	m := newMemory(small)
+func TestLedgerIsGivenBack(t *testing.T) {
+	m := newLedger(small)
 	var group sync.WaitGroup
 	for i := range 64 {
 		group.Go(func() {
@@ -189,8 +189,8 @@ func TestMemoryIsGivenBack(t *testing.T) {
 }
 
 // What runs of ended sessions still have counts against their tenant.
-func TestMemoryOfEndedSessions(t *testing.T) {
-	m := newMemory(bounds{40, 5, 5, 4})
+func TestLedgerOfEndedSessions(t *testing.T) {
+	m := newLedger(bounds{40, 5, 5, 4})
 	ended := m.open("t")
 	old := newClaim(t.Context(), ended, 4)
 	require.True(t, old.take(4))
@@ -215,9 +215,9 @@ func TestMemoryOfEndedSessions(t *testing.T) {
 }
 
 // A session that ends wakes its runs.
-func TestMemoryOfASessionThatEnds(t *testing.T) {
+func TestLedgerOfASessionThatEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory(small)
+		m := newLedger(small)
 		s := m.open("t")
 		first, second := newClaim(t.Context(), s, 4), newClaim(t.Context(), s, 4)
 		require.True(t, first.take(4))
