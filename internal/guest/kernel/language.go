@@ -60,6 +60,15 @@ var pythonFunction string
 //go:embed drivers/python_failure.py
 var pythonFailure string
 
+//go:embed drivers/python_beside.py
+var pythonBeside string
+
+//go:embed drivers/python_task.py
+var pythonTask string
+
+//go:embed drivers/python_change.py
+var pythonChange string
+
 //go:embed drivers/javascript.js
 var javascriptDriver string
 
@@ -103,7 +112,9 @@ var specs = []*spec{
 		interpreters: []string{"python3", "python"},
 		install:      "put Python 3 into the image, on Debian with: apt-get install python3",
 		args: []string{
-			"-c", pythonDriver, pythonRich, pythonText, pythonChart, pythonIPython, pythonMagic, pythonFunction, pythonFailure,
+			"-c", pythonDriver, "rich", pythonRich, "text", pythonText, "chart", pythonChart, "ipython", pythonIPython,
+			"magic", pythonMagic, "function", pythonFunction, "failure", pythonFailure,
+			"beside", pythonBeside, "task", pythonTask, "change", pythonChange,
 		},
 		version: []string{"--version"},
 		env:     []string{"PYTHONUTF8=1", "PYTHONDONTWRITEBYTECODE=1", "MPLBACKEND=Agg"},
@@ -115,6 +126,7 @@ var specs = []*spec{
 		interpreters: []string{"node", "nodejs"},
 		install:      "put Node.js into the image, on Debian with: apt-get install nodejs",
 		args:         []string{"--expose-internals", "-e", javascriptDriver},
+		order:        true,
 		calls:        true,
 		version:      []string{"--version"},
 	},
@@ -123,6 +135,7 @@ var specs = []*spec{
 		interpreters: []string{"node", "nodejs"},
 		install:      "put Node.js 22.13 or newer into the image, which takes types out of code",
 		args:         []string{"--expose-internals", "-e", javascriptDriver},
+		order:        true,
 		calls:        true,
 		env:          []string{"AGB_KERNEL_TYPESCRIPT=1", "NODE_NO_WARNINGS=1"},
 		version:      []string{"--version"},

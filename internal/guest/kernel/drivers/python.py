@@ -126,14 +126,7 @@ def _agb():
         """Returns start, which starts a thread, with the thread knowing its cell."""
 
         def start_thread(function, *args, **options):
-            track()
-            mine = whose()
-
-            def run(*args, **kwargs):
-                number.set(mine)
-                return function(*args, **kwargs)
-
-            return start(run, *args, **options)
+            return start(beside().of_cell(function), *args, **options)
 
         return start_thread
 
@@ -143,20 +136,10 @@ def _agb():
             if "threading" in sys.modules:
                 setattr(sys.modules["threading"], "_" + name, getattr(_thread, name))
 
-    def change_pool(module):
-        """Has what a thread of a pool does be of the cell that submitted it."""
-
-        class WorkItem(module._WorkItem):
-            def __init__(self, *args):
-                super().__init__(*args)
-                self.cell = whose()
-
-            def run(self, *args):
-                number.set(self.cell)
-                super().run(*args)
-
+    def beside():
         track()
-        module._WorkItem = WorkItem
+        given = types.SimpleNamespace(number=number, whose=whose, tell=tell)
+        return part("beside", agb=given)
 
     # Output. What is left of earlier cells writes to their late output.
 
@@ -179,7 +162,7 @@ def _agb():
     class Output(io.TextIOWrapper):
         def write(self, text):
             if number is not None and is_stale():
-                late(self, text.encode("utf-8", "backslashreplace"))
+                beside().late(output_number(self), text.encode("utf-8", "backslashreplace"))
                 return len(text)
             if ordered and self is not last_output:
                 switch(self)
@@ -187,26 +170,10 @@ def _agb():
 
         @property
         def buffer(self):
-            return LateBuffer(self) if is_stale() else super().buffer
+            return beside().LateBuffer(output_number(self)) if is_stale() else super().buffer
 
-    class LateBuffer(io.BufferedIOBase):
-        def __init__(self, output):
-            self.output = output
-
-        def writable(self):
-            return True
-
-        def fileno(self):
-            return self.output.fileno()
-
-        def write(self, data):
-            body = bytes(data)
-            late(self.output, body)
-            return len(body)
-
-    def late(output, body):
-        for at in range(0, len(body), 60000):
-            tell(b"late2" if output is sys.__stderr__ else b"late1", body[at : at + 60000])
+    def output_number(output):
+        return 2 if output is sys.__stderr__ else 1
 
     def open_output(fd):
         return Output(
@@ -275,7 +242,7 @@ def _agb():
     # Results. What is no plain text is for other files, which are executed when
     # there is something for them.
 
-    files = dict(zip(("rich", "text", "chart", "ipython", "magic", "function", "failure"), sys.argv[1:]))
+    files = dict(zip(sys.argv[1::2], sys.argv[2::2]))
     parts = {}
 
     def part(name, **given):
@@ -292,7 +259,7 @@ def _agb():
 
     def rich():
         given = dict(quote=quote, flush=flush, tell=tell, report=report, printer=printer, charts=charts, is_stale=is_stale)
-        given["late"] = lambda body: late(sys.__stdout__, body)
+        given["late"] = lambda body: beside().late(1, body)
         return part("rich", agb=types.SimpleNamespace(**given))
 
     def printer():
@@ -351,35 +318,15 @@ def _agb():
         ),
         change_by_file,
     )
-    changes["concurrent.futures.thread"], changes["linecache"] = change_pool, fill_lines
-
-    class Changer:
-        """Loads a module as another loader does, and changes it."""
-
-        def __init__(self, loader):
-            self.loader = loader
-
-        def create_module(self, spec):
-            return self.loader.create_module(spec)
-
-        def exec_module(self, module):
-            module.__spec__.loader = module.__loader__ = self.loader
-            self.loader.exec_module(module)
-            try:
-                changes[module.__name__](module)
-            except Exception:
-                pass
+    changes["concurrent.futures.thread"] = lambda module: beside().change_pool(module)
+    changes["linecache"] = fill_lines
 
     class Changed:
         """Finds modules that are changed when they are imported, by the other finders."""
 
         def find_spec(self, name, path=None, _target=None):
-            for finder in sys.meta_path if name in changes else ():
-                spec = None if finder is self else finder.find_spec(name, path)
-                if spec is not None:
-                    if hasattr(spec.loader, "exec_module"):
-                        spec.loader = Changer(spec.loader)
-                    return spec
+            if name in changes:
+                return part("change", changes=changes).find(name, path, [f for f in sys.meta_path if f is not self])
             return None
 
     class StandIns:
@@ -391,7 +338,7 @@ def _agb():
             return None
 
     if "concurrent.futures.thread" in sys.modules:  # which the image may see to
-        change_pool(sys.modules["concurrent.futures.thread"])
+        beside().change_pool(sys.modules["concurrent.futures.thread"])
     sys.meta_path.insert(0, Changed())
     sys.meta_path.append(StandIns())  # so that a real IPython is found before
 
@@ -419,41 +366,19 @@ def _agb():
             pass
         return kind.__name__, message, text
 
-    loop = None
-
     def evaluate(codes, space):
         """Returns what the last of codes evaluates to. All are one task if one awaits."""
-        nonlocal loop, looping
+        nonlocal looping
         if not any([code.co_flags & 0x80 for code in codes]):  # CO_COROUTINE
             for code in codes:
                 value = eval(code, space)
             return value
-        import asyncio
-
         track()
-        if loop is None or loop.is_closed():
-            loop = asyncio.new_event_loop()
-            asyncio.set_event_loop(loop)
-        task = loop.create_task(evaluate_in_task(codes, space))
         looping = True
         try:
-            return loop.run_until_complete(task)
-        except KeyboardInterrupt:
-            task.cancel()
-            try:
-                loop.run_until_complete(task)
-            except BaseException:
-                pass
-            raise
+            return part("task").run(codes, space)
         finally:
             looping = False
-
-    async def evaluate_in_task(codes, space):
-        for code in codes:
-            value = eval(code, space)
-            if code.co_flags & 0x80:
-                value = await value
-        return value
 
     top_level_await = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
