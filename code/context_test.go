@@ -14,6 +14,7 @@ import (
 	"github.com/agb-go/sdk/agb/agbtest"
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/code"
+	"github.com/agb-go/sdk/session"
 )
 
 func TestContexts(t *testing.T) {
@@ -233,19 +234,39 @@ func (o *order) Write(p []byte) (int, error) {
 	return o.all.Write(p)
 }
 
-// Python's output has its order, also between the two streams, and with that of
-// programs that it runs.
+// The output has its order, also between the two streams, and with that of
+// programs that the code runs.
 func TestOutputInOrder(t *testing.T) {
-	needs(t, "python3")
 	s := agbtest.NewSession(t)
-	var o order
-	_, err := s.Code.Run(t.Context(), code.Python, `
+	for _, row := range []struct {
+		language            code.Language
+		interpreter, source string
+	}{
+		{code.Python, "python3", `
 import subprocess, sys
 for i in range(200):
     print("o%d" % i)
     print("e%d" % i, file=sys.stderr)
     if i % 50 == 0:
-        subprocess.run(["echo", "p%d" % i])`, &code.RunOptions{Stdout: &o, Stderr: &o})
+        subprocess.run(["echo", "p%d" % i])`},
+		{code.JavaScript, "node", `
+for (let i = 0; i < 200; i++) {
+  console.log("o" + i);
+  console.error("e" + i);
+  if (i % 50 === 0) require("child_process").spawnSync("echo", ["p" + i], { stdio: "inherit" });
+}`},
+	} {
+		t.Run(string(row.language), func(t *testing.T) {
+			needs(t, row.interpreter)
+			outputInOrder(t, s, row.language, row.source)
+		})
+	}
+}
+
+func outputInOrder(t *testing.T, s *session.Session, language code.Language, source string) {
+	t.Helper()
+	var o order
+	_, err := s.Code.Run(t.Context(), language, source, &code.RunOptions{Stdout: &o, Stderr: &o})
 	require.NoError(t, err)
 	var want strings.Builder
 	for i := range 200 {
@@ -267,4 +288,27 @@ for i in range(200):
 	}
 	require.Equal(t, drop(want.String()), drop(got))
 	require.Equal(t, 4, strings.Count(got, "p"))
+}
+
+// What a function returned is not lost while the driver waits for the output
+// before to be read.
+func TestOutputInOrderWithCalls(t *testing.T) {
+	needs(t, "node")
+	s := agbtest.NewSession(t)
+	require.NoError(t, code.Expose(s.Code, "twice", func(_ context.Context, n int) (int, error) { return 2 * n, nil }, nil))
+	var o order
+	_, err := s.Code.Run(t.Context(), code.JavaScript, `
+const sums = [];
+for (let i = 0; i < 100; i++) {
+  sums.push(twice(i));
+  console.log("o" + i);
+  console.error("e" + i);
+}
+console.log((await Promise.all(sums)).reduce((a, b) => a + b));`, &code.RunOptions{Stdout: &o, Stderr: &o})
+	require.NoError(t, err)
+	var want strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&want, "o%d\ne%d\n", i, i)
+	}
+	require.Equal(t, want.String()+"9900\n", o.all.String())
 }

@@ -44,8 +44,8 @@ type RunOptions struct {
 	// streams text, and only of sessions that offer a WebSocket: of another the
 	// error has code [apierr.Unsupported], and nothing is run. What becomes of
 	// code that is given up there is the service's to say. What comes of both is in
-	// the order of its writing where Python's print and the like wrote it; else
-	// the order between them may be another.
+	// the order of its writing where print of Python, console of JavaScript and
+	// the like wrote it; else the order between them may be another.
 	Stdout, Stderr io.Writer
 	// OnResult, when set, gets results as they come, from the goroutine that
 	// Stdout gets output from, and [Result] has none. The code waits until it

@@ -105,7 +105,7 @@ type Options struct {
 	Stdout, Stderr io.Writer
 	OutputLimit    int64
 	// Ordered keeps the order between what is written to the two, as far as the
-	// language can: Python's own writing.
+	// language can: what Python and JavaScript write themselves.
 	Ordered bool
 	// Stdin is what the code finds as its standard input; nil means nothing.
 	Stdin []byte

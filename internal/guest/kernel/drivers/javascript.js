@@ -41,7 +41,10 @@
   for (const [name, stream] of [['late1', process.stdout], ['late2', process.stderr]]) {
     const original = stream.write;
     stream.write = function (chunk, encoding, callback) {
-      if (belongs()) return original.call(this, chunk, encoding, callback);
+      if (belongs()) {
+        if (current?.ordered) turnTo(this);
+        return original.call(this, chunk, encoding, callback);
+      }
       const data = typeof chunk === 'string' ? Buffer.from(chunk, typeof encoding === 'string' ? encoding : 'utf8') : Buffer.from(chunk);
       for (let at = 0; at < data.length; at += 60000) tell(name, data.subarray(at, at + 60000));
       const done = typeof encoding === 'function' ? encoding : callback;
@@ -49,6 +52,16 @@
       return true;
     };
   }
+
+  // turnTo has what was written to the other output read before more is written
+  // to this one.
+  const turnTo = (output) => {
+    const before = current.output;
+    current.output = output;
+    if (before === undefined || before === output) return;
+    tell('wait', '');
+    waitForGo();
+  };
 
   // Forms of results.
   const clip = (s) =>
@@ -298,8 +311,10 @@
 
   let cell = 0;
   const execute = (source, last) => {
+    const ordered = order;
+    order = false;
     const used = process.resourceUsage();
-    const run = { last, used: used.userCPUTime + used.systemCPUTime, failure: null };
+    const run = { last, ordered, used: used.userCPUTime + used.systemCPUTime, failure: null };
     current = run;
     cell++;
     takeSignal(); // it was for no run
@@ -369,27 +384,57 @@
   globalThis.require = require;
   process.argv = [process.argv[0]];
 
+  // What the driver is told.
   let pending = Buffer.alloc(0);
+  let order = false; // of the next run
+  // frameAt returns the frame that begins there, if all of it has come.
+  const frameAt = (at) => {
+    const end = pending.indexOf(10, at);
+    if (end < 0) return undefined;
+    const [kind, ...rest] = pending.subarray(at, end).toString().split(' ');
+    const sizes = kind === 'run' ? [rest[2], rest[3]] : [rest[0]];
+    const next = end + 1 + sizes.reduce((sum, n) => sum + (n === '-' ? 0 : Number(n)), 0);
+    return next > pending.length ? undefined : { kind, mode: rest[0], body: pending.subarray(end + 1, end + 1 + Number(sizes[0])), next };
+  };
+  const takeIn = () => {
+    for (let frame; (frame = frameAt(0)); ) {
+      const { kind, mode, body, next } = frame;
+      pending = pending.subarray(next);
+      if (kind === 'functions') expose(JSON.parse(body));
+      else if (kind === 'return') answer(JSON.parse(body));
+      else if (kind === 'order') order = true;
+      else if (kind === 'run') {
+        if (mode === 'last') requests.unref();
+        execute(body.toString('utf8', 0, body.length - 1), mode === 'last');
+      }
+    }
+  };
+  // waitForGo reads until that has come, and leaves the rest for later.
+  const waitForGo = () => {
+    const data = Buffer.alloc(4096);
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    let at = 0;
+    for (let frame; (frame = frameAt(at))?.kind !== 'go'; ) {
+      if (frame) {
+        at = frame.next;
+        continue;
+      }
+      try {
+        const n = fs.readSync(3, data);
+        if (n === 0) process.exit(0);
+        pending = Buffer.concat([pending, data.subarray(0, n)]);
+      } catch (err) {
+        if (err.code !== 'EAGAIN') throw err;
+        Atomics.wait(never, 0, 0, 0.05);
+      }
+    }
+    pending = Buffer.concat([pending.subarray(0, at), pending.subarray(frameAt(at).next)]);
+    if (pending.length > 0) setImmediate(takeIn);
+  };
   const requests = new net.Socket({ fd: 3, readable: true, writable: false });
   requests.on('data', (data) => {
     pending = pending.length === 0 ? data : Buffer.concat([pending, data]);
-    for (;;) {
-      const end = pending.indexOf(10);
-      if (end < 0) return;
-      const [kind, ...rest] = pending.subarray(0, end).toString().split(' ');
-      const sizes = kind === 'run' ? [rest[2], rest[3]] : [rest[0]];
-      const total = sizes.reduce((sum, n) => sum + (n === '-' ? 0 : Number(n)), 0);
-      if (pending.length < end + 1 + total) return;
-      const body = pending.subarray(end + 1, end + 1 + Number(sizes[0]));
-      pending = pending.subarray(end + 1 + total);
-      if (kind === 'functions') expose(JSON.parse(body));
-      else if (kind === 'return') answer(JSON.parse(body));
-      else if (kind === 'run') {
-        const last = rest[0] === 'last';
-        if (last) requests.unref();
-        execute(body.toString('utf8', 0, body.length - 1), last);
-      }
-    }
+    takeIn();
   });
   requests.on('end', () => process.exit(0));
 })();
