@@ -118,7 +118,9 @@ type Result struct {
 	Restarted string
 	// LateStdout and LateStderr are what threads, timers and processes that
 	// earlier runs have left behind wrote since the run before, each up to 64
-	// KiB; LateDropped is how many bytes were lost.
+	// KiB; LateDropped is how many bytes were lost. What threads and timers of
+	// Python and JavaScript, and threads of Java, write while a run is under way
+	// is late, too; what processes write then is among that run's output.
 	LateStdout, LateStderr string
 	LateDropped            int64
 	// StdoutDropped and StderrDropped are how many bytes were lost.

@@ -210,6 +210,23 @@ func TestLateOutput(t *testing.T) {
 	r = c.run(t, "await new Promise((r) => setTimeout(r, 100)); console.log('mine')")
 	require.Equal(t, []string{"mine\n"}, r.Stdout)
 	require.Equal(t, "late\n", r.LateStdout+c.run(t, "1").LateStdout, "before it, or while it ran")
+
+	c = newCoder(t, "java")
+	c.run(t, `var go = new CountDownLatch(1);
+var t = new Thread(() -> {
+    try { go.await(); } catch (InterruptedException e) { }
+    System.out.println("late");
+    System.err.print("é".repeat(50000));
+});
+t.start();
+var pool = Executors.newSingleThreadExecutor();
+pool.submit(() -> System.out.println("mine")).get();`)
+	r = c.run(t, `go.countDown(); t.join(); System.out.print("mine"); pool.submit(() -> System.out.println(", too")).get(); pool.shutdown();`)
+	require.Equal(t, []string{"mine, too\n"}, r.Stdout)
+	require.Empty(t, r.Stderr)
+	r = c.run(t, "1")
+	require.Equal(t, "late\n", r.LateStdout)
+	require.True(t, strings.HasPrefix(r.LateStderr, strings.Repeat("é", 30000)))
 }
 
 // A run that ends its interpreter is told what it has taken itself.

@@ -6,9 +6,11 @@ import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -35,6 +37,78 @@ public class Cell {
     private static String main;
     private static String error;
     private static final Map<String, Place> places = new HashMap<>(); // of snippets, by their ids
+
+    // The run that started a thread, which is in none of those from before the first.
+    private static final InheritableThreadLocal<Integer> begun = new InheritableThreadLocal<>();
+
+    /** One of both outputs, line by line. What threads of earlier runs write goes to their late output. */
+    private static class Output extends OutputStream {
+        private final FileOutputStream to;
+        private final String late;
+        private final byte[] line = new byte[8192];
+        private int size;
+
+        Output(FileDescriptor fd, String late) {
+            this.to = new FileOutputStream(fd);
+            this.late = late;
+        }
+
+        @Override
+        public void write(int b) throws IOException {
+            write(new byte[] {(byte) b}, 0, 1);
+        }
+
+        @Override
+        public synchronized void write(byte[] data, int from, int length) throws IOException {
+            if (isLate()) {
+                for (int n; length > 0; from += n, length -= n) {
+                    n = Math.min(length, LIMIT);
+                    tell(late, Arrays.copyOfRange(data, from, from + n));
+                }
+                return;
+            }
+            if (length > line.length - size) {
+                flush();
+            }
+            if (length > line.length) {
+                to.write(data, from, length);
+                return;
+            }
+            System.arraycopy(data, from, line, size, length);
+            size += length;
+            for (int i = from; i < from + length; i++) {
+                if (data[i] == '\n') {
+                    flush();
+                    return;
+                }
+            }
+        }
+
+        @Override
+        public synchronized void flush() throws IOException {
+            int n = size;
+            size = 0;
+            to.write(line, 0, n);
+        }
+
+        private static boolean isLate() {
+            Integer run = begun.get();
+            if (run == null || run == cell) {
+                return false;
+            }
+            for (StackTraceElement frame : Thread.currentThread().getStackTrace()) {
+                String name = frame.getClassName(); // of a thread that others give work to, perhaps this run
+                if (name.startsWith("java.util.concurrent.") || name.startsWith("java.util.TimerThread")) {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+
+    private static PrintStream open(FileDescriptor fd, String late) {
+        return new PrintStream(new Output(fd, late), false, StandardCharsets.UTF_8);
+    }
 
     /** Where a snippet begins. */
     private static class Place {
@@ -64,6 +138,8 @@ public class Cell {
         open.setAccessible(true);
         var requests = new DataInputStream(new BufferedInputStream(new FileInputStream(open.newInstance(3))));
         answers = new FileOutputStream(open.newInstance(3));
+        System.setOut(open(FileDescriptor.out, "late1"));
+        System.setErr(open(FileDescriptor.err, "late2"));
         JShell shell = JShell.builder().executionEngine(new LocalExecutionControlProvider(), null)
                 .out(System.out).err(System.err).build();
         sun.misc.Signal.handle(new sun.misc.Signal("INT"), signal -> {
@@ -89,14 +165,15 @@ public class Cell {
             main = null;
             error = null;
             stopped = false;
-            cell = ++count;
+            begun.set(++count);
+            cell = count;
             run(shell, code);
-            cell = 0;
             if (stopped && error == null) {
                 fail("InterruptError", "the code was interrupted", "");
             }
             System.out.flush();
             System.err.flush();
+            cell = 0;
             if (main != null) {
                 tell("item", "{\"main\":true,\"data\":{\"text/plain\":" + quote(main) + "}}");
             }
@@ -157,7 +234,10 @@ public class Cell {
     }
 
     private static void tell(String kind, String body) throws IOException {
-        byte[] data = body.getBytes(StandardCharsets.UTF_8);
+        tell(kind, body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static synchronized void tell(String kind, byte[] data) throws IOException {
         var frame = new ByteArrayOutputStream();
         frame.writeBytes((kind + " " + data.length + "\n").getBytes(StandardCharsets.UTF_8));
         frame.writeBytes(data);
