@@ -2,17 +2,18 @@
 
 
 def _agb():
+    # What the interpreter has loaded anyhow, or has built in: each of the others
+    # takes a millisecond of every start.
     import _ast
+    import _signal
     import _thread
     import builtins
     import io
     import os
     import select
-    import signal
     import sys
-    import types
-    from _json import encode_basestring_ascii as quote
 
+    Module, Namespace = type(sys), type(sys.implementation)
     owner, main_thread = os.getpid(), _thread.get_ident()
     sources = {}  # of the cells, by name
     cell = 0  # the number of the run, 0 while there is none
@@ -138,7 +139,7 @@ def _agb():
 
     def beside():
         track()
-        given = types.SimpleNamespace(number=number, whose=whose, tell=tell)
+        given = Namespace(number=number, whose=whose, tell=tell)
         return part("beside", agb=given)
 
     # Output. What is left of earlier cells writes to their late output.
@@ -247,7 +248,7 @@ def _agb():
 
     def part(name, **given):
         if name not in parts:
-            module = types.ModuleType("_agb_" + name)
+            module = Module("_agb_" + name)
             module.__dict__.update(given)
             exec(compile(files[name], "<agb %s>" % name, "exec"), module.__dict__)
             parts[name] = module
@@ -260,7 +261,7 @@ def _agb():
     def rich():
         given = dict(quote=quote, flush=flush, tell=tell, report=report, printer=printer, charts=charts, is_stale=is_stale)
         given["late"] = lambda body: beside().late(1, body)
-        return part("rich", agb=types.SimpleNamespace(**given))
+        return part("rich", agb=Namespace(**given))
 
     def printer():
         return part("text")
@@ -279,6 +280,12 @@ def _agb():
         lines[0] = lines[0][node.end_col_offset :]
         return b"\n".join(lines).lstrip(b" \t\f\\\n").startswith(b";")
 
+    def quote(text):
+        """Returns text as JSON."""
+        from _json import encode_basestring_ascii
+
+        return encode_basestring_ascii(text)
+
     shown = None  # what the name _ was given
 
     def show(obj):
@@ -286,7 +293,8 @@ def _agb():
         kind = type(obj)
         if kind in (bool, float) or kind is int and obj.bit_length() < 1000 or kind is str and len(obj) < 1000:
             flush()
-            tell(b"item", ('{"main":true,"data":{"text/plain":%s}}' % quote(repr(obj))).encode("ascii"), soon=True)
+            text = quote(repr(obj)) if kind is str else '"%r"' % obj
+            tell(b"item", ('{"main":true,"data":{"text/plain":%s}}' % text).encode("ascii"), soon=True)
             return
         rich().show(obj, main=True)
 
@@ -346,7 +354,7 @@ def _agb():
         return running and os.getpid() == owner and not is_stale()
 
     def functions():
-        return part("function", agb=types.SimpleNamespace(quote=quote, tell=tell, wanted=wanted, turn=turn, may_call=may_call))
+        return part("function", agb=Namespace(quote=quote, tell=tell, wanted=wanted, turn=turn, may_call=may_call))
 
     # Running.
 
@@ -468,10 +476,10 @@ def _agb():
         if running and (holding or telling._is_owned()):
             due = True
         elif running:
-            signal.default_int_handler(number, stack)
+            _signal.default_int_handler(number, stack)
 
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGURG, lambda *_: None)  # it wakes the interpreter, which then sees to SIGINT
+    _signal.signal(_signal.SIGINT, interrupted)
+    _signal.signal(_signal.SIGURG, lambda *_: None)  # it wakes the interpreter, which then sees to SIGINT
 
     def used():
         import resource
@@ -479,7 +487,7 @@ def _agb():
         own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
         return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, own.ru_maxrss << 10
 
-    module = types.ModuleType("__main__")
+    module = Module("__main__")
     space = module.__dict__
     space["__builtins__"] = builtins
     sys.modules["__main__"] = module
