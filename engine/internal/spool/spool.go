@@ -17,6 +17,9 @@ const (
 	SegmentLimit = 4096     // how often the kind of what is kept changes
 )
 
+// files are those of all Logs.
+var files Files
+
 // Log is the output of one process: bytes of several kinds, such as its two
 // streams. It is safe for concurrent use.
 type Log struct {
@@ -119,7 +122,7 @@ func (l *Log) grow() {
 	if l.file != nil || l.failed {
 		return
 	}
-	file, err := NewFile()
+	file, err := files.New()
 	if err != nil {
 		l.failed = true
 		return
