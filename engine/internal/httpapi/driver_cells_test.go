@@ -65,12 +65,34 @@ func TestCellsPlacesOfJavaScript(t *testing.T) {
 		"setTimeout(() => {\n  no()\n}, 1);\nawait new Promise(() => {})": `^cell\d+\.js:2\n  no\(\)\n\nReferenceError`,
 		"function f() {\n  no()\n}\nf()":                                  `^cell\d+\.js:2\n  no\(\)\n  \^\n\nReferenceError`,
 		"const s = 1;\n{ a: [await 1, await ] }":                          `cell\d+\.js:2\n`,
+		"const x = 1;\nrequire('fs').readFileSync('/nope')":               `^cell\d+\.js:2\nrequire\('fs'\)\.readFileSync\('/nope'\)\n\nError: ENOENT.*\n(.*node:.*\n)*    at cell\d+\.js:2:15$`,
+		"await require('fs/promises').readFile('/nope')":                  `ENOENT`,
+		"new URL(\n'bad')": `^cell\d+\.js:1\nnew URL\(\n\n.*Invalid URL`,
+		"throw new Error('outer', { cause: new Error('inner') })": `Error: outer\n    at cell\d+\.js:1:7\n\nCaused by: cell\d+\.js:1\n.*\n\nError: inner`,
 	} {
 		r := c.run(t, code)
 		require.NotNil(t, r.Error, code)
 		require.Regexp(t, want, r.Error.Traceback, code)
 		require.NotContains(t, r.Error.Traceback, "async ()", code)
 	}
+}
+
+// A run has written all when it ends, however much that is.
+func TestCellsLargeWrites(t *testing.T) {
+	c := newCoder(t, "javascript")
+	for _, end := range []string{"", "; await 1", "; process.exit(0)"} {
+		r := c.run(t, "console.log('a'.repeat(1000000))"+end)
+		require.Len(t, strings.Join(r.Stdout, ""), 1000001)
+		r = c.run(t, "1")
+		require.Empty(t, r.Stdout)
+		require.Empty(t, r.LateStdout)
+	}
+}
+
+func TestCellsImport(t *testing.T) {
+	r := newCoder(t, "javascript").run(t, "const fs2 = await import('fs'); typeof fs2.readFileSync")
+	require.Equal(t, "'function'", mainResult(t, r))
+	require.Empty(t, r.Stderr)
 }
 
 func TestCellsBroadJSON(t *testing.T) {

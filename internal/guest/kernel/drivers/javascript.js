@@ -39,6 +39,7 @@
   const belongs = () => current === null || runs.getStore() === undefined || runs.getStore() === current;
 
   for (const [name, stream] of [['late1', process.stdout], ['late2', process.stderr]]) {
+    stream._handle?.setBlocking?.(true); // so that a run has written all when it ends
     const original = stream.write;
     stream.write = function (chunk, encoding, callback) {
       if (belongs()) {
@@ -171,16 +172,21 @@
     );
   };
 
-  // The stack without the frames below the code's own, after the line of code
-  // that it is about. Node.js tells that itself of what is thrown at once.
+  // The stack without the frames below the code's own and those of this file,
+  // after the line of code that it is about. Node.js tells that itself of what is
+  // thrown at once. What has caused the error comes after it.
   const sources = new Map();
-  const stackOf = (err) => {
-    const lines = String(err.stack).split('\n');
-    const end = lines.findIndex((l) => /^\s+at .*(node:|\[eval\])/.test(l));
-    const stack = (end < 0 ? lines : lines.slice(0, end)).join('\n');
+  const causesLimit = 8;
+  const stackOf = (err, causes = causesLimit) => {
+    const lines = String(err.stack).replace(/^node:.*\n[^]*?\n\n/, '').split('\n');
+    const own = lines.map((l) => /^\s+at .*\bcell\d+\.js:\d+:\d+\)?$/.test(l)).lastIndexOf(true);
+    const kept = lines.filter((l, i) => !/^\s+at /.test(l) || !(/\[eval\]/.test(l) || (i > own && /node:/.test(l))));
+    const stack = kept.join('\n');
     const [, file, line] = /^\s+at .*?\b(cell\d+\.js):(\d+):\d+\)?$/m.exec(stack) ?? [];
     const text = sources.get(file)?.split('\n')[line - 1];
-    return text === undefined || /^cell\d+\.js:\d+\n/.test(stack) ? stack : `${file}:${line}\n${text}\n\n${stack}`;
+    const placed = text === undefined || /^cell\d+\.js:\d+\n/.test(stack) ? stack : `${file}:${line}\n${text}\n\n${stack}`;
+    if (err.cause === undefined || causes === 0) return placed;
+    return `${placed}\n\nCaused by: ${util.types.isNativeError(err.cause) ? stackOf(err.cause, causes - 1) : util.inspect(err.cause)}`;
   };
   const failureOf = (err) => {
     if (err !== null && typeof err === 'object' && err.code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED') {
@@ -254,6 +260,11 @@
     const opening = '(async () => { ';
     if (text !== null) return [{ text, columnOffset: -(text.indexOf(opening) + opening.length), rewritten: true }];
     return [...all, wrapped('(async () => (', source, '))()'), wrapped('(async () => {', source, '})()')];
+  };
+  // Node.js warns of what compile uses.
+  const emitWarning = process.emitWarning;
+  process.emitWarning = function (warning, ...rest) {
+    if (!/USE_MAIN_CONTEXT_DEFAULT_LOADER/.test(String(warning))) emitWarning.call(this, warning, ...rest);
   };
   // compile returns a script, and whether it evaluates to an object with the
   // value. The last attempt is the one whose error is about the code.
@@ -343,12 +354,12 @@
   const calls = new Map();
   const waiting = [];
   let called = 0;
-  const over = (name) => new Error(`${name}() can be called only while its cell runs`);
+  const over = (name) => `${name}() can be called only while its cell runs`;
   const callNext = () => {
     while (calls.size < callsAtOnce && waiting.length > 0) {
       const call = waiting.shift();
       if (call.run !== current) {
-        call.reject(over(call.name));
+        call.fail(over(call.name));
         continue;
       }
       calls.set(call.id, call);
@@ -358,22 +369,31 @@
   };
   const expose = (names) => {
     for (const name of names) {
-      globalThis[name] = (args = {}) =>
-        new Promise((resolve, reject) => {
-          if (current === null || !belongs()) throw over(name);
+      const call = (args = {}) => {
+        const failure = new Error(); // if it comes to that, at the place of the call
+        Error.captureStackTrace(failure, call);
+        return new Promise((resolve, reject) => {
+          if (current === null || !belongs()) throw new Error(over(name));
           called++;
           const body = Buffer.from(JSON.stringify({ id: called, name, args }));
           if (body.length > 1 << 20) throw new RangeError(`the arguments of ${name}() have ${body.length} bytes, at most 1 MiB is allowed`);
-          waiting.push({ id: called, name, body, run: current, resolve, reject });
+          const fail = (message) => {
+            Object.defineProperty(failure, 'message', { value: message, configurable: true, writable: true });
+            failure.stack = `Error: ${message}` + failure.stack.slice(failure.stack.indexOf('\n    at '));
+            reject(failure);
+          };
+          waiting.push({ id: called, name, body, run: current, resolve, fail });
           callNext();
         });
+      };
+      globalThis[name] = call;
     }
   };
   const answer = ({ id, value, error }) => {
     const call = calls.get(id);
     calls.delete(id);
     if (error === undefined) call?.resolve(value);
-    else call?.reject(new Error(error));
+    else call?.fail(error);
     callNext();
   };
 
@@ -384,55 +404,64 @@
   globalThis.require = require;
   process.argv = [process.argv[0]];
 
-  // What the driver is told.
+  // What the driver is told. Returns settle promises, and no run comes while one
+  // is under way: all can be taken in at any time.
   let pending = Buffer.alloc(0);
   let order = false; // of the next run
-  // frameAt returns the frame that begins there, if all of it has come.
-  const frameAt = (at) => {
-    const end = pending.indexOf(10, at);
-    if (end < 0) return undefined;
-    const [kind, ...rest] = pending.subarray(at, end).toString().split(' ');
-    const sizes = kind === 'run' ? [rest[2], rest[3]] : [rest[0]];
-    const next = end + 1 + sizes.reduce((sum, n) => sum + (n === '-' ? 0 : Number(n)), 0);
-    return next > pending.length ? undefined : { kind, mode: rest[0], body: pending.subarray(end + 1, end + 1 + Number(sizes[0])), next };
-  };
-  const takeIn = () => {
-    for (let frame; (frame = frameAt(0)); ) {
-      const { kind, mode, body, next } = frame;
+  // takeIn takes in the frames that have come, up to one of the kind until, and
+  // reports whether there was one.
+  const takeIn = (until) => {
+    for (;;) {
+      const end = pending.indexOf(10);
+      if (end < 0) return false;
+      const [kind, ...rest] = pending.subarray(0, end).toString().split(' ');
+      const sizes = kind === 'run' ? [rest[2], rest[3]] : [rest[0]];
+      const next = end + 1 + sizes.reduce((sum, n) => sum + (n === '-' ? 0 : Number(n)), 0);
+      if (pending.length < next) return false;
+      const body = pending.subarray(end + 1, end + 1 + Number(sizes[0]));
       pending = pending.subarray(next);
+      if (kind === until) return true;
       if (kind === 'functions') expose(JSON.parse(body));
       else if (kind === 'return') answer(JSON.parse(body));
       else if (kind === 'order') order = true;
       else if (kind === 'run') {
-        if (mode === 'last') requests.unref();
-        execute(body.toString('utf8', 0, body.length - 1), mode === 'last');
+        const last = rest[0] === 'last';
+        if (last) requests.unref();
+        execute(body.toString('utf8', 0, body.length - 1), last);
       }
     }
   };
-  // waitForGo reads until that has come, and leaves the rest for later.
+  // What was read stays in the buffer until it is pending: an interruption, which
+  // may come between any two calls, loses nothing. No frame that comes during a
+  // run has the byte that marks what is empty.
+  const empty = 255;
+  let buffer = Buffer.alloc(1 << 16, empty);
+  const addRead = () => {
+    const end = buffer.indexOf(empty);
+    if (end === 0) return;
+    const read = [pending, end < 0 ? buffer : buffer.subarray(0, end)];
+    const fresh = Buffer.alloc(buffer.length, empty);
+    pending = Buffer.concat(read);
+    buffer = fresh;
+  };
+  // waitForGo reads until that has come, less and less often.
   const waitForGo = () => {
-    const data = Buffer.alloc(4096);
     const never = new Int32Array(new SharedArrayBuffer(4));
-    let at = 0;
-    for (let frame; (frame = frameAt(at))?.kind !== 'go'; ) {
-      if (frame) {
-        at = frame.next;
-        continue;
-      }
+    addRead();
+    for (let pause = 0.05; !takeIn('go'); addRead()) {
       try {
-        const n = fs.readSync(3, data);
-        if (n === 0) process.exit(0);
-        pending = Buffer.concat([pending, data.subarray(0, n)]);
+        if (fs.readSync(3, buffer) === 0) process.exit(0);
+        pause = 0.05;
       } catch (err) {
         if (err.code !== 'EAGAIN') throw err;
-        Atomics.wait(never, 0, 0, 0.05);
+        Atomics.wait(never, 0, 0, pause);
+        pause = Math.min(2 * pause, 5);
       }
     }
-    pending = Buffer.concat([pending.subarray(0, at), pending.subarray(frameAt(at).next)]);
-    if (pending.length > 0) setImmediate(takeIn);
   };
   const requests = new net.Socket({ fd: 3, readable: true, writable: false });
   requests.on('data', (data) => {
+    addRead();
     pending = pending.length === 0 ? data : Buffer.concat([pending, data]);
     takeIn();
   });
