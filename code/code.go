@@ -71,7 +71,7 @@ var aliases = map[string]Language{
 	"javascript": JavaScript, "js": JavaScript, "node": JavaScript, "nodejs": JavaScript,
 	"typescript": TypeScript, "ts": TypeScript,
 	"java": Java,
-	"r":    R,
+	"r":    R, "rscript": R,
 	"bash": Bash, "sh": Bash, "shell": Bash,
 	"go": Go, "golang": Go,
 }

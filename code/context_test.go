@@ -196,6 +196,11 @@ func TestLanguageList(t *testing.T) {
 		got, err := code.ParseLanguage(string(l.Language))
 		require.NoError(t, err)
 		require.Equal(t, l.Language, got)
+		for _, alias := range l.Aliases {
+			got, err := code.ParseLanguage(alias)
+			require.NoError(t, err)
+			require.Equal(t, l.Language, got)
+		}
 		require.NotEqual(t, l.Available, l.Missing != "")
 		require.Equal(t, l.Language != code.Go, l.KeepsState)
 	}

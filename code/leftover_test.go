@@ -91,10 +91,10 @@ func TestCallBetweenRuns(t *testing.T) {
 	}, 10*time.Second, 200*time.Millisecond)
 }
 
-// Calls beyond those that may be under way wait, and end with their cell.
-func TestCallsAtOnce(t *testing.T) {
-	needs(t, "node")
-	s := agbtest.NewSession(t)
+// exposeSame exposes a function that returns what it is given once as many have
+// been called at once as may be, and returns how many that were.
+func exposeSame(t *testing.T, s *agb.Session) *atomic.Int32 {
+	t.Helper()
 	var most, now atomic.Int32
 	full := make(chan struct{}) // closed when there are as many as there may be
 	fill := sync.OnceFunc(func() { close(full) })
@@ -114,17 +114,67 @@ func TestCallsAtOnce(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		return v, nil
 	}, nil))
-	res := ran(t, s, code.JavaScript,
-		"(await Promise.all(Array.from({length: 200}, async (_, n) => await same(n) === n && await same(n) === n))).every((v) => v)", code.RunOptions{})
-	require.Nil(t, res.Error)
-	require.Equal(t, "true", res.Results[0].Text)
-	require.EqualValues(t, 16, most.Load())
+	return &most
+}
 
-	ran(t, s, code.JavaScript, "let ended = 0; for (let n = 0; n < 50; n++) same(n).then(() => ended++, () => ended++); 0", code.RunOptions{})
-	require.Eventually(t, func() bool {
-		return ran(t, s, code.JavaScript, "ended", code.RunOptions{}).Results[0].Text == "50"
-	}, 10*time.Second, 10*time.Millisecond)
-	require.Contains(t, ran(t, s, code.JavaScript, "await same('still')", code.RunOptions{}).Results[0].Text, "still")
+// Calls beyond those that may be under way wait, and end with their cell.
+func TestCallsAtOnce(t *testing.T) {
+	for language, c := range map[code.Language]struct{ program, all, yes string }{
+		code.JavaScript: {
+			"node", "(await Promise.all(Array.from({length: 200}, async (_, n) => await same(n) === n && await same(n) === n))).every((v) => v)", "true",
+		},
+		code.Python: {
+			"python3", "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(40) as pool: got = list(pool.map(same, range(200)))\ngot == list(range(200))", "True",
+		},
+	} {
+		t.Run(string(language), func(t *testing.T) {
+			needs(t, c.program)
+			s := agbtest.NewSession(t)
+			most := exposeSame(t, s)
+			res := ran(t, s, language, c.all, code.RunOptions{})
+			require.Nil(t, res.Error)
+			require.Equal(t, c.yes, res.Results[0].Text)
+			require.EqualValues(t, 16, most.Load())
+			if language != code.JavaScript {
+				return
+			}
+			ran(t, s, language, "let ended = 0; for (let n = 0; n < 50; n++) same(n).then(() => ended++, () => ended++); 0", code.RunOptions{})
+			require.Eventually(t, func() bool {
+				return ran(t, s, language, "ended", code.RunOptions{}).Results[0].Text == "50"
+			}, 10*time.Second, 10*time.Millisecond)
+			require.Contains(t, ran(t, s, language, "await same('still')", code.RunOptions{}).Results[0].Text, "still")
+		})
+	}
+}
+
+// A call that takes its time keeps nobody from writing, nor from calling.
+func TestOutputDuringACall(t *testing.T) {
+	needs(t, "python3")
+	s := agbtest.NewSession(t)
+	free := make(chan struct{})
+	require.NoError(t, code.Expose(s.Code, "hold", func(ctx context.Context, _ struct{}) (int, error) {
+		select {
+		case <-free:
+		case <-ctx.Done():
+		}
+		return 1, ctx.Err()
+	}, nil))
+	require.NoError(t, code.Expose(s.Code, "free", func(context.Context, struct{}) (int, error) {
+		close(free)
+		return 2, nil
+	}, nil))
+	var o order
+	_, err := s.Code.Run(t.Context(), code.Python, `
+import sys, threading
+t = threading.Thread(target=lambda: print(hold())); t.start()
+for i in range(3):
+    print("o", i)
+    print("e", i, file=sys.stderr)
+print(free() + 1)
+t.join()`, &code.RunOptions{Stdout: &o, Stderr: &o})
+	require.NoError(t, err)
+	require.ElementsMatch(t, strings.Split("o 0\ne 0\no 1\ne 1\no 2\ne 2\n3\n1\n", "\n"), strings.Split(o.all.String(), "\n"))
+	require.True(t, strings.HasPrefix(o.all.String(), "o 0\ne 0\no 1\ne 1\no 2\ne 2\n"), o.all.String())
 }
 
 // What speaks for the driver gets no more, also while large answers wait to be
@@ -205,4 +255,15 @@ func TestExceptionThatRaises(t *testing.T) {
 	require.Equal(t, "E", res.Error.Name)
 	require.False(t, res.Ended)
 	require.Equal(t, "1", ran(t, s, code.Python, "x", code.RunOptions{}).Results[0].Text)
+}
+
+// An error of a function is one of the place that called it.
+func TestPlaceOfAFunctionsError(t *testing.T) {
+	needs(t, "node")
+	s := agbtest.NewSession(t)
+	require.NoError(t, code.Expose(s.Code, "half", func(_ context.Context, n int) (int, error) { return n / 2, nil }, nil))
+	res := ran(t, s, code.JavaScript, "const n = 1;\nawait half('x')", code.RunOptions{})
+	require.Regexp(t, `^cell1\.js:2\nawait half\('x'\)\n\nError: half\(\).* want an integer, got a string\n    at cell1\.js:2:\d+\n`, res.Error.Traceback)
+	res = ran(t, s, code.JavaScript, "await half(10n)", code.RunOptions{})
+	require.Regexp(t, `^cell2\.js:1\nawait half\(10n\)\n\nTypeError: .*BigInt`, res.Error.Traceback)
 }

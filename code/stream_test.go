@@ -117,3 +117,35 @@ os.write(1, b"\xff\x00")
 	_, err = s.Code.Run(t.Context(), code.Bash, "true", &code.RunOptions{Stdout: &out})
 	require.ErrorIs(t, err, apierr.SessionNotFound.Err())
 }
+
+// What has no line's end comes at once, too.
+func TestPartsOfLinesStream(t *testing.T) {
+	s := agbtest.NewSession(t)
+	for language, c := range map[code.Language]struct{ program, source string }{
+		code.Python: {"python3", `
+import os, time
+print("begin")
+print("loading", end="")
+while not os.path.exists("/tmp/seen"): time.sleep(0.01)
+os.remove("/tmp/seen")`},
+		code.JavaScript: {"node", `
+console.log("begin");
+process.stdout.write("loading");
+while (!require("fs").existsSync("/tmp/seen")) ;
+require("fs").unlinkSync("/tmp/seen")`},
+	} {
+		t.Run(string(language), func(t *testing.T) {
+			needs(t, c.program)
+			var out bytes.Buffer
+			_, err := s.Code.Run(t.Context(), language, c.source, &code.RunOptions{Stdout: writer(func(p []byte) (int, error) {
+				if out.Write(p); strings.HasSuffix(out.String(), "loading") {
+					_, err := s.FileSystem.WriteFile(t.Context(), "/tmp/seen", nil, nil)
+					require.NoError(t, err)
+				}
+				return len(p), nil
+			})})
+			require.NoError(t, err)
+			require.Equal(t, "begin\nloading", out.String())
+		})
+	}
+}

@@ -204,3 +204,28 @@ assert "ctypes" not in sys.modules
 own.call_function(own.dlsym(own.dlopen(None, 0), "puts"), (b"own",));
 sys.stdout.flush()`).Stdout)
 }
+
+// The compiler of a tree has no line of the code to tell.
+func TestPythonCellsLinesOfSyntaxErrors(t *testing.T) {
+	c := newCoder(t, "python")
+	for code, want := range map[string]string{
+		"def f():\n    return await x": `, line 2\n    return await x\n +\^+\nSyntaxError: 'await' outside async function`,
+		"x = 1\nreturn 3":              `, line 2\n    return 3\n`,
+		"def f(a, a): pass":            `, line 1\n    def f\(a, a\): pass\n`,
+	} {
+		r := c.run(t, code)
+		require.NotNil(t, r.Error)
+		require.Regexp(t, want, r.Error.Traceback)
+	}
+	require.Equal(t, []string{"bom\n"}, c.run(t, "\ufeffprint('bom')").Stdout)
+}
+
+func TestPythonCellsPlaceOfAnInterruptedAwait(t *testing.T) {
+	c := newCoder(t, "python")
+	r := get(t, c.p, c.session, wire.RunCode, wire.RunCodeArgs{
+		Language: "python", Code: "import asyncio\nasync def a():\n    await asyncio.sleep(60)\nawait a()", TimeoutMS: 500,
+	})
+	require.True(t, r.TimedOut)
+	require.Regexp(t, `(?s)"<cell \d+>", line 4, in <module>\n    await a\(\)\n.*"<cell \d+>", line 3, in a\n    await asyncio.sleep\(60\)\n.*KeyboardInterrupt`, strings.Join(r.Stderr, ""))
+	require.Equal(t, "2", mainResult(t, c.run(t, "1+1")))
+}

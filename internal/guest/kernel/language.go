@@ -33,8 +33,8 @@ type spec struct {
 	stateless    bool // each run is a program of its own
 }
 
-// What the driver for Python needs for more than plain text are files of their
-// own, because it starts faster without.
+// What few cells of Python need, such as what is no plain text, are files of their
+// own, because the driver starts faster without.
 //
 //go:embed drivers/python.py
 var pythonDriver string

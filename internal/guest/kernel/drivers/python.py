@@ -2,8 +2,9 @@
 
 
 def _agb():
-    # What the interpreter has loaded anyhow, or has built in: each of the others
-    # takes a millisecond of every start.
+    # What the interpreter has loaded anyhow, or what loads at once: others, such as
+    # signal, take a millisecond of every start. Later code may have left nothing to
+    # load modules with.
     import _ast
     import _signal
     import _thread
@@ -12,6 +13,8 @@ def _agb():
     import os
     import select
     import sys
+    from _json import encode_basestring_ascii as quote
+    from time import monotonic
 
     Module, Namespace = type(sys), type(sys.implementation)
     owner, main_thread = os.getpid(), _thread.get_ident()
@@ -59,22 +62,41 @@ def _agb():
 
     turn = _thread.RLock()  # held while something is read
 
-    def wanted(fits):
-        """Returns the bodies of the first frame that fits, and drops those before.
+    returned = []  # what functions returned, for those who called them
 
-        Its caller has the turn. None is for the end, and for a thread whose cell
-        is over: what comes next is not for it.
+    def take_in():
+        """Reads a frame and returns its kind, None at the end."""
+        words, bodies = receive()
+        if words is None:
+            return None
+        if words[0] == b"return":
+            returned.append(bodies[0])
+        return words[0]
+
+    def await_go():
+        """Waits until the owner says so. Its caller has the turn.
+
+        It gives up at the end, and in a thread whose cell is over: what comes
+        next is not for it.
         """
         mine = cell
         while True:
             while not (is_main() or pending or select.select([fd], [], [], 0.02)[0]):
                 if cell != mine or not running:
-                    return None
+                    return
             if not is_main() and (cell != mine or not running):
-                return None
-            words, bodies = receive()
-            if words is None or fits(words):
-                return bodies or None
+                return
+            if take_in() in (b"go", None):
+                return
+
+    def returns():
+        """Returns what functions have returned, None at the end. It waits for some ms, and has the turn."""
+        patience = 0.02 if is_main() else 0.002  # the main thread may wait to write
+        if not returned and (pending or select.select([fd], [], [], patience)[0]) and may_call() and take_in() is None:
+            return None
+        taken = returned[:]
+        returned.clear()
+        return taken
 
     telling = _thread.RLock()
     unsent = b""  # what is sent with the next frame
@@ -158,16 +180,33 @@ def _agb():
                 before.flush()
                 flush_library()
                 tell(b"wait", b"")
-                wanted(lambda words: words[0] == b"go")
+                await_go()
+
+    credit, credited = 50, 0
+
+    def is_slow():
+        """Reports whether less than a part of a line is written each millisecond, or few so far."""
+        nonlocal credit, credited
+        now = monotonic()
+        credit, credited = min(credit + (now - credited) * 1000, 50), now
+        if credit < 1:
+            return False
+        credit -= 1
+        return True
 
     class Output(io.TextIOWrapper):
+        """Writes whole lines, and parts of them at once unless they are many: print makes several of each line."""
+
         def write(self, text):
             if number is not None and is_stale():
                 beside().late(output_number(self), text.encode("utf-8", "backslashreplace"))
                 return len(text)
             if ordered and self is not last_output:
                 switch(self)
-            return super().write(text)
+            n = super().write(text)
+            if text[-1:] != "\n" and is_slow():
+                self.flush()
+            return n
 
         @property
         def buffer(self):
@@ -240,8 +279,8 @@ def _agb():
         os.close(source)
         sys.stdin = open(0, closefd=False, encoding="utf-8", errors="surrogateescape")
 
-    # Results. What is no plain text is for other files, which are executed when
-    # there is something for them.
+    # Parts that few cells need, and results that are no plain text, are other
+    # files, which are executed when there is something for them.
 
     files = dict(zip(sys.argv[1::2], sys.argv[2::2]))
     parts = {}
@@ -280,12 +319,6 @@ def _agb():
         lines[0] = lines[0][node.end_col_offset :]
         return b"\n".join(lines).lstrip(b" \t\f\\\n").startswith(b";")
 
-    def quote(text):
-        """Returns text as JSON."""
-        from _json import encode_basestring_ascii
-
-        return encode_basestring_ascii(text)
-
     shown = None  # what the name _ was given
 
     def show(obj):
@@ -293,8 +326,7 @@ def _agb():
         kind = type(obj)
         if kind in (bool, float) or kind is int and obj.bit_length() < 1000 or kind is str and len(obj) < 1000:
             flush()
-            text = quote(repr(obj)) if kind is str else '"%r"' % obj
-            tell(b"item", ('{"main":true,"data":{"text/plain":%s}}' % text).encode("ascii"), soon=True)
+            tell(b"item", ('{"main":true,"data":{"text/plain":%s}}' % quote(repr(obj))).encode("ascii"), soon=True)
             return
         rich().show(obj, main=True)
 
@@ -354,7 +386,7 @@ def _agb():
         return running and os.getpid() == owner and not is_stale()
 
     def functions():
-        return part("function", agb=Namespace(quote=quote, tell=tell, wanted=wanted, turn=turn, may_call=may_call))
+        return part("function", agb=Namespace(quote=quote, tell=tell, returns=returns, turn=turn, may_call=may_call))
 
     # Running.
 
@@ -506,7 +538,7 @@ def _agb():
             ordered, last_output = True, None
         if words[0] != b"run":
             continue
-        source, data = bodies[0][:-1].decode("utf-8", "replace"), bodies[1]
+        source, data = bodies[0][:-1].decode("utf-8", "replace").lstrip("\ufeff"), bodies[1]
         cell += 1
         now = cell
         if number is not None:

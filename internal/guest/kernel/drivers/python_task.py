@@ -14,13 +14,15 @@ def run(codes, space):
     task = loop.create_task(evaluate(codes, space))
     try:
         return loop.run_until_complete(task)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as e:
         task.cancel()
         try:
             loop.run_until_complete(task)
+        except asyncio.CancelledError as canceled:  # at the place that was interrupted
+            e.__traceback__ = canceled.__traceback__
         except BaseException:
             pass
-        raise
+        raise e
 
 
 async def evaluate(codes, space):
