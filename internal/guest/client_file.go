@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 )
@@ -20,28 +21,50 @@ func (c *Client) Stat(ctx context.Context, path string, follow bool) (FileInfo, 
 	return info, err
 }
 
-// List lists a directory in lexical order. One of more than [ListLimit]
-// entries is an error of kind [TooLarge].
+// List returns the entries of a directory, see [Client.EachEntry].
 func (c *Client) List(ctx context.Context, path string) ([]FileInfo, error) {
-	if err := checkPath(path); err != nil {
-		return nil, err
-	}
-	req := newRequest(opList)
-	req.text(path)
 	var list []FileInfo
-	err := c.list(ctx, req, ListLimit, func(d *decoder) {
-		info := d.fileInfo()
-		// A name that is a path could be written elsewhere by who trusts it.
-		if !validName(info.Path) || len(list) > 0 && list[len(list)-1].Path >= info.Path {
-			d.fail()
-			return
-		}
-		list = append(list, info)
-	}, nothing)
+	err := c.EachEntry(ctx, path, func(info FileInfo) { list = append(list, info) })
 	if err != nil {
 		return nil, err
 	}
 	return list, nil
+}
+
+// EachEntry calls f for each entry of a directory, in lexical order. One of more
+// than [ListLimit] entries, or with names of more than [NamesLimit] bytes, is an
+// error of kind [TooLarge], for some of which f was called.
+func (c *Client) EachEntry(ctx context.Context, path string, f func(FileInfo)) error {
+	if err := checkPath(path); err != nil {
+		return err
+	}
+	req := newRequest(opList)
+	req.text(path)
+	size, last := 0, ""
+	err := c.list(ctx, req, ListLimit, func(d *decoder) {
+		info := d.fileInfo()
+		// A name that is a path could be written elsewhere by who trusts it.
+		if !validName(info.Path) || last >= info.Path {
+			d.fail()
+			return
+		}
+		last = info.Path
+		if size += len(info.Path) + len(info.Target); size <= NamesLimit {
+			f(info)
+		}
+	}, nothing)
+	if err == nil {
+		err = checkNames(size)
+	}
+	return err
+}
+
+// checkNames refuses names of so many bytes, if those are too many.
+func checkNames(size int) error {
+	if size <= NamesLimit {
+		return nil
+	}
+	return &Error{Kind: TooLarge, Message: fmt.Sprintf("the names take %d bytes, at most %d are told", size, NamesLimit)}
 }
 
 // list makes a call that is answered with entries and a result.

@@ -95,14 +95,20 @@ func (c *Client) Changes(ctx context.Context, path string) ([]Change, error) {
 	req := newRequest(opChanges)
 	req.text(path)
 	var changes []Change
+	size := 0
 	err := c.list(ctx, req, 2*ChangeLimit, func(d *decoder) {
 		change := Change{Kind: ChangeKind(d.byte()), Path: d.text(PathLimit), Dir: d.bool()}
 		if change.Kind < Created || change.Kind > Deleted || !validPath(change.Path) {
 			d.fail()
 			return
 		}
-		changes = append(changes, change)
+		if size += len(change.Path); size <= NamesLimit {
+			changes = append(changes, change)
+		}
 	}, nothing)
+	if err == nil {
+		err = checkNames(size)
+	}
 	if err != nil {
 		return nil, err
 	}

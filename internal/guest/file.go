@@ -10,6 +10,7 @@ import (
 const (
 	PathLimit    = 4096    // bytes of a path
 	ListLimit    = 100_000 // entries of one listing
+	NamesLimit   = 4 << 20 // bytes of all names of a listing, and of all paths that changed
 	SearchLimit  = 10_000  // matches of one search
 	ChangeLimit  = 100_000 // files under all watched directories together
 	WatchLimit   = 64      // watched directories

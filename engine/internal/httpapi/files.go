@@ -83,15 +83,47 @@ func listDirectory(ctx context.Context, ws *Workspace, args wire.PathArgs) (wire
 	if err := need(wire.ListDirectory.Name, "path", args.Path); err != nil {
 		return wire.Listing{}, err
 	}
-	entries, err := ws.Guest.List(ctx, args.Path)
-	if err != nil {
-		return wire.Listing{}, err
+	// A long listing is read again when there is memory for it.
+	for room := freeOutput / entriesFactor; ; room = entriesBudget {
+		l, cost := wire.Listing{Entries: []wire.FileInfo{}}, 0
+		err := ws.Guest.EachEntry(ctx, args.Path, func(e guest.FileInfo) {
+			if cost += entryCost + 2*encodedLen(e.Path) + encodedLen(e.Target); cost <= room {
+				l.Entries = append(l.Entries, fileInfo(e))
+			}
+		})
+		if err == nil && cost > room {
+			err = ws.roomFor(ctx, wire.ListDirectory.Name, cost)
+		}
+		if err != nil {
+			return wire.Listing{}, err
+		}
+		if cost <= room {
+			return l, nil
+		}
 	}
-	l := wire.Listing{Entries: make([]wire.FileInfo, len(entries))}
-	for i, e := range entries {
-		l.Entries[i] = fileInfo(e)
+}
+
+const (
+	// entriesBudget bounds the bytes of an answer that tells of many files, which
+	// takes entriesFactor times as much memory while it is made.
+	entriesBudget = 4 << 20
+	entriesFactor = 3
+	// entryCost is what a file takes in an answer besides its names, at most.
+	entryCost = 192
+)
+
+// roomFor sees to it that an answer of so many bytes is not too large, and waits
+// for memory for it, which it has until it is sent.
+func (ws *Workspace) roomFor(ctx context.Context, tool string, cost int) error {
+	if cost > entriesBudget {
+		return apierr.Errorf(apierr.ResourceExhausted, "%s: the result is too large: %d bytes, at most %d are sent", tool, cost, entriesBudget).
+			WithHint("ask for less at a time, or walk the files")
 	}
-	return l, nil
+	if k := ws.newKeeper(ctx, entriesFactor*entriesBudget); !k.reserve(entriesFactor * cost) {
+		return apierr.Errorf(apierr.ResourceExhausted, "%s: other calls of the session take the memory that results may have", tool).
+			WithHint("make fewer calls at once")
+	}
+	return nil
 }
 
 func fileInfo(i guest.FileInfo) wire.FileInfo {
@@ -135,6 +167,13 @@ func getFileChange(ctx context.Context, ws *Workspace, args wire.PathArgs) ([]wi
 	}
 	changes, err := ws.Guest.Changes(ctx, args.Path)
 	if err != nil {
+		return nil, err
+	}
+	cost := 0
+	for _, c := range changes {
+		cost += entryCost + nestedCost([]byte(c.Path))
+	}
+	if err := ws.roomFor(ctx, wire.GetFileChange.Name, cost); err != nil {
 		return nil, err
 	}
 	events := make([]wire.FileChange, len(changes))
