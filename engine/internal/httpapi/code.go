@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -40,7 +39,9 @@ func runCode(ctx context.Context, ws *Workspace, args wire.RunCodeArgs) (wire.Ru
 	if err != nil {
 		return wire.RunCodeResult{}, err
 	}
-	r := codeResult(res, kept.stdout.pieces, kept.stderr.pieces)
+	var h holes
+	r := codeResult(res, kept.stdout.pieces, kept.stderr.pieces, &h)
+	r.Holes = h.list
 	r.OOMKilled = oom
 	r.StdoutDropped += kept.stdout.dropped
 	r.StderrDropped += kept.stderr.dropped
@@ -98,13 +99,12 @@ func (ws *Workspace) execute(ctx context.Context, language kernel.Language, args
 	return res, ws.kills.since(killed), nil
 }
 
-// codeResult returns res as it travels. An error is told in three places,
-// because each of AGB's clients looks in another.
-func codeResult(res *kernel.Result, all, allErr pieces) wire.RunCodeResult {
+// codeResult returns res as it travels, with holes for what is large in it. An
+// error is told in three places, because each of AGB's clients looks in another.
+func codeResult(res *kernel.Result, all, allErr pieces, h *holes) wire.RunCodeResult {
 	budget := outputBudget - errorCost(res.Error)
-	items, cost := codeItems(res.Items, sync.OnceValue(func() int { return budget - all.cost() - allErr.cost() }))
+	items, cost := h.items(res.Items, sync.OnceValue(func() int { return budget - all.cost() - allErr.cost() }))
 	out, errOut := fitOutputs(all, allErr, budget-cost)
-	var h holes
 	r := wire.RunCodeResult{
 		Results: items, Stdout: h.lines(out), Stderr: h.lines(errOut),
 		TimedOut: res.Exit.TimedOut, CPULimited: res.Exit.CPULimited, ExecUsage: execUsage(res.Exit),
@@ -113,7 +113,6 @@ func codeResult(res *kernel.Result, all, allErr pieces) wire.RunCodeResult {
 		ResultsDropped: res.ItemsDropped, Ended: res.Ended, Restarted: res.Restarted,
 		LateStdout: string(res.Late.Stdout), LateStderr: string(res.Late.Stderr), LateDropped: res.Late.Dropped,
 	}
-	r.Holes = h.list
 	r.SetExecution(res.Runs, res.Exit.Duration)
 	if e := res.Error; e != nil {
 		r.Error = &wire.CodeError{Name: e.Name, Value: e.Value, Traceback: e.Traceback}
@@ -135,43 +134,6 @@ func errorCost(e *kernel.Error) int {
 		cost += nestedCost([]byte(part))
 	}
 	return cost
-}
-
-// itemBudget is how much of [outputBudget] the results of code may take whatever
-// the output takes.
-const itemBudget = 8 << 20
-
-// codeItems returns results as they travel, and what they take encoded: up to
-// [itemBudget], or room if that is more, which is what the output leaves. A result
-// that no longer fits says so in its place.
-func codeItems(items []kernel.Item, room func() int) ([]wire.JSONText[wire.CodeItem], int) {
-	texts, total := []wire.JSONText[wire.CodeItem]{}, 0
-	for _, item := range items {
-		text := wire.JSONText[wire.CodeItem]{V: codeItem(item)}
-		b, err := text.MarshalText()
-		cost := nestedCost(b)
-		if err != nil || total+cost > itemBudget && total+cost > room() {
-			text.V = wire.CodeItem{
-				wire.ItemMain: item.Main, wire.ItemTruncated: true, "text/plain": fmt.Sprintf("[result of %d bytes left out]", len(b)),
-			}
-			cost = 0
-		}
-		total += cost
-		texts = append(texts, text)
-	}
-	return texts, total
-}
-
-// codeItem returns a result as it travels.
-func codeItem(item kernel.Item) wire.CodeItem {
-	ci := wire.CodeItem{wire.ItemMain: item.Main}
-	if item.Truncated {
-		ci[wire.ItemTruncated] = true
-	}
-	for mime, v := range item.Data {
-		ci[mime] = v
-	}
-	return ci
 }
 
 // lines returns output as the one text that it is; none when there is none.

@@ -69,7 +69,7 @@ func (ws *Workspace) stream(ctx context.Context, language kernel.Language, args 
 	if err != nil {
 		return wire.RunCodeResult{}, err
 	}
-	r := codeResult(res, nil, nil)
+	r := codeResult(res, nil, nil, nil)
 	r.OOMKilled = oom
 	return r, nil
 }

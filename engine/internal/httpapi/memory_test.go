@@ -119,3 +119,19 @@ func held() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// Large results of code are in memory once, up to what a session may keep.
+func TestMemoryOfResults(t *testing.T) {
+	drivertest.SkipRace(t, drivertest.OfBytes)
+	p := newPeer(t)
+	id := p.create(t, nil)
+	args, err := json.Marshal(wire.RunCodeArgs{Language: "python", Code: "for i in range(13): display('\"' * 10 + 'y' * 900000)"})
+	require.NoError(t, err)
+	body, err := json.Marshal(wire.CallToolRequest{SessionID: id, Name: wire.RunCode.Name, Args: string(args)})
+	require.NoError(t, err)
+	p.atOnce(t, body, 1) // starts the interpreter
+	sizes, grown := p.atOnce(t, body, 2)
+	t.Logf("%d KiB more heap; %d", grown>>10, sizes)
+	require.Greater(t, sizes[0], 11<<20)
+	require.Less(t, grown, uint64(24<<20))
+}
