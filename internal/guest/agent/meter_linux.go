@@ -64,6 +64,18 @@ func (m *meter) look() bool {
 	return false
 }
 
+// obeyed reports whether the process, which is gone, has ended for its limit. The
+// kernel may have noticed before the meter did. It counts whole ticks then, of
+// which the account of one that is gone may tell a part.
+func (m *meter) obeyed() bool {
+	if m.limit == 0 {
+		return false
+	}
+	used, status := cpu(m.proc.usage), m.proc.status
+	told := status.Signaled() && status.Signal() == unix.SIGXCPU || status.Exited() && status.ExitStatus() == 128+int(unix.SIGXCPU)
+	return m.reached || used >= m.limit || told && used >= m.limit/4*3
+}
+
 // pause is the shortest time in which the rest of the limit can be used up.
 func (m *meter) pause(used time.Duration) time.Duration {
 	left := (m.limit - used) / time.Duration(max(runtime.NumCPU(), 1))

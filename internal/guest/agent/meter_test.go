@@ -52,6 +52,20 @@ func TestCPULimitOfTheKernel(t *testing.T) {
 	require.Equal(t, "unlimited\nunlimited\n", s.sh(t, show).out)
 }
 
+// Who ends at the kernel's word has reached the limit, whatever its account says.
+func TestCPULimitInWholeSeconds(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, script := range []string{busy, busy, "sh -c '" + busy + "'; exit $?"} {
+		r := s.run(t, guest.Command{Args: []string{"sh", "-c", script}, CPULimit: time.Second, Timeout: 30 * time.Second})
+		require.True(t, r.CPULimited, "status %d after %v", r.Code, r.CPU)
+		require.Equal(t, 152, r.Code)
+	}
+	r := s.run(t, guest.Command{Args: []string{"sh", "-c", "exit 152"}, CPULimit: time.Second})
+	require.False(t, r.CPULimited)
+	require.Equal(t, 152, r.Code)
+}
+
 // What a command has used is told, its children's with it, and a limit that is
 // not reached changes nothing.
 func TestUsage(t *testing.T) {

@@ -128,8 +128,7 @@ func (a *agent) await(ctx context.Context, proc *process, cmd *guest.Command) (e
 	for waiting := true; waiting; {
 		select {
 		case <-proc.exited:
-			// The kernel may have noticed first, and the command have obeyed.
-			end.cpuLimited = m.reached || m.limit > 0 && cpu(proc.usage) >= m.limit
+			end.cpuLimited = m.obeyed()
 			if !end.cpuLimited {
 				return end, nil
 			}
