@@ -155,7 +155,10 @@ type Item struct {
 	Raw map[string]json.RawMessage
 }
 
-// ExecError is an error that user code raised and did not catch.
+// ExecError is an error that user code raised and did not catch. In Go what does
+// not compile has the name CompileError, a panic the name panic, and what the
+// runtime ends a program for, such as a deadlock, the name "fatal error". A status
+// other than 0 that says no more has the name ExitError.
 type ExecError struct {
 	Name      string // such as "ZeroDivisionError"
 	Value     string // its message

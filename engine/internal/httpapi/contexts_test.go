@@ -294,10 +294,22 @@ func TestContextsAreBounded(t *testing.T) {
 func TestGo(t *testing.T) {
 	c := newCoder(t, "go")
 	require.Equal(t, []string{"42\n"}, c.run(t, "fmt.Println(6 * 7)").Stdout)
-	r := c.run(t, "fmt.Println(1)\nx := 2")
-	require.NotEmpty(t, r.ExecutionError)
-	require.Contains(t, strings.Join(r.Stderr, ""), "cell.go:2:")
 	failed(t, c.run(t, "os.Exit(3)"), "ExitError", "exit status 3")
+
+	r := c.run(t, "fmt.Println(1)\nx := 2\n  y(\n)")
+	failed(t, r, "CompileError", "declared and not used: x")
+	require.Equal(t, "cell.go:2: declared and not used: x\n    x := 2\ncell.go:3: undefined: y\n    y(\n", r.Error.Traceback)
+	require.Equal(t, "# command-line-arguments\ncell.go:2: declared and not used: x\ncell.go:3: undefined: y\n", strings.Join(r.Stderr, ""))
+	r = c.run(t, "import \"nosuch\"\n")
+	failed(t, r, "CompileError", "package nosuch is not in std")
+	require.Regexp(t, `^cell\.go:1: package nosuch .*\n    import "nosuch"\n$`, r.Error.Traceback)
+
+	r = c.run(t, "func f(a []int, i int) int {\n\treturn a[i]\n}\n\nfunc main() {\n\tprint(\"x\")\n\tf([]int{1}, len(os.Args))\n}")
+	failed(t, r, "panic", "runtime error: index out of range [1] with length 1")
+	require.Regexp(t, `^panic: runtime error: index .*\n\nmain\.f\(.*\)\n\tcell\.go:2\n\t    return a\[i\]\n\nmain\.main\(\)\n\tcell\.go:7\n\t    f\(`, r.Error.Traceback)
+	require.Equal(t, 1, strings.Count(strings.Join(r.Stderr, ""), "runtime error"))
+	failed(t, c.run(t, "<-make(chan int)"), "fatal error", "all goroutines are asleep - deadlock!")
+	failed(t, c.run(t, "fmt.Fprintln(os.Stderr, `panic: not`); os.Exit(2)"), "ExitError", "exit status 2")
 }
 
 func TestLanguages(t *testing.T) {

@@ -109,10 +109,13 @@ func (c *Context) run(ctx context.Context, code string, opts Options, last bool)
 	if err != nil {
 		return nil, err
 	}
+	r := newRunning(opts, last)
+	if r.code = code; c.spec.explain != nil {
+		r.tail = new(tail)
+	}
 	if c.spec.prepare != nil {
 		code = c.spec.prepare(code)
 	}
-	r := newRunning(opts, last)
 	late, timedOut, err := in.perform(ctx, code, r)
 	in.blame(r)
 	if failure := in.failure(); failure != nil && !timedOut && err == nil && in.why() == "" {
@@ -299,6 +302,12 @@ func (in *interpreter) conclude(r *running, timedOut bool) *Result {
 		res.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("the interpreter was ended by signal %d", x.Signal)}
 	case x.Code != 0:
 		res.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("exit status %d", x.Code)}
+		if r.tail == nil {
+			break
+		}
+		if why := in.spec.explain(r.code, e, r.tail); why != nil {
+			res.Error, res.ErrorShown = why, x.StderrDropped == 0
+		}
 	}
 	return res
 }

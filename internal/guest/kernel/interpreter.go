@@ -148,6 +148,9 @@ func (in *interpreter) output(p []byte, isErr bool) {
 	case r == nil:
 		in.keep(p, isErr)
 	case isErr:
+		if r.tail != nil && r.ending == nil {
+			r.tail.add(p)
+		}
 		r.output(&r.stderr, p)
 	default:
 		r.output(&r.stdout, p)

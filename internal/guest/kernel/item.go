@@ -139,11 +139,12 @@ func shallow(b []byte) bool {
 
 // ending is how a driver says that a run ended.
 type ending struct {
-	err    *Error        // nil when it ran to its end
-	status int           // of code that tells no more, 0 when it succeeded
-	exits  bool          // whether the interpreter ends, too
-	cpu    time.Duration // that the interpreter has used for it
-	maxRSS int64         // bytes that it has had at most
+	err     *Error        // nil when it ran to its end
+	status  int           // of code that tells no more, 0 when it succeeded
+	exits   bool          // whether the interpreter ends, too
+	unbuilt bool          // whether the code did not compile
+	cpu     time.Duration // that the interpreter has used for it
+	maxRSS  int64         // bytes that it has had at most
 }
 
 func parseEnding(b []byte) (e ending, err error) {
@@ -153,10 +154,11 @@ func parseEnding(b []byte) (e ending, err error) {
 			Value     string `json:"value"`
 			Traceback string `json:"traceback"`
 		} `json:"error"`
-		Status int   `json:"status"`
-		Exit   bool  `json:"exit"`
-		CPU    int64 `json:"cpu_us"`
-		MaxRSS int64 `json:"max_rss"`
+		Status  int   `json:"status"`
+		Exit    bool  `json:"exit"`
+		Unbuilt bool  `json:"unbuilt"`
+		CPU     int64 `json:"cpu_us"`
+		MaxRSS  int64 `json:"max_rss"`
 	}
 	if err := decode(b, &raw); err != nil {
 		return e, err
@@ -168,7 +170,8 @@ func parseEnding(b []byte) (e ending, err error) {
 	if r := raw.Error; r != nil {
 		e.err = &Error{clip(r.Name), clip(r.Value), clip(r.Traceback)}
 	}
-	e.exits, e.status, e.cpu, e.maxRSS = raw.Exit, raw.Status, time.Duration(raw.CPU)*time.Microsecond, raw.MaxRSS
+	e.exits, e.unbuilt, e.status = raw.Exit, raw.Unbuilt, raw.Status
+	e.cpu, e.maxRSS = time.Duration(raw.CPU)*time.Microsecond, raw.MaxRSS
 	return e, nil
 }
 

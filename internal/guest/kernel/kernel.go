@@ -43,9 +43,9 @@
 //	wait 0         the next output is for the other stream, and waits for go
 //	late1 <bytes>, late2 <bytes>
 //	               output of what an earlier run has left behind
-//	done <bytes>   {"error":{"name":…,"value":…,"traceback":…},"status":0,"exit":false,"cpu_us":0,"max_rss":0}:
-//	               the run is over, and with exit the interpreter; all of it may
-//	               be left out
+//	done <bytes>   {"error":{"name":…,"value":…,"traceback":…},"status":0,"exit":false,"unbuilt":false,"cpu_us":0,"max_rss":0}:
+//	               the run is over, and with exit the interpreter; with unbuilt
+//	               the code did not compile; all of it may be left out
 //
 // SIGINT is to interrupt the run under way, and to do nothing otherwise. SIGURG
 // is to do nothing but to wake an interpreter that has yet to see to SIGINT.

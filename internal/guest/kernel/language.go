@@ -28,9 +28,12 @@ type spec struct {
 	check        []string          // arguments with which it succeeds if it will do
 	shell        string            // what runs the interpreter, which is its first argument
 	prepare      func(string) string
-	order        bool // its driver keeps the order between standard output and error
-	calls        bool // its code can call functions
-	stateless    bool // each run is a program of its own
+	// explain says why code has failed, by the end of its error output, nil
+	// when that does not tell.
+	explain   func(code string, e ending, t *tail) *Error
+	order     bool // its driver keeps the order between standard output and error
+	calls     bool // its code can call functions
+	stateless bool // each run is a program of its own
 }
 
 // What few cells of Python need, such as what is no plain text, are files of their
@@ -180,6 +183,7 @@ var specs = []*spec{
 		env:          []string{"GOTOOLCHAIN=local"},
 		version:      []string{"version"},
 		prepare:      goProgram,
+		explain:      goError,
 		stateless:    true,
 	},
 }

@@ -23,6 +23,8 @@ type running struct {
 	over  chan struct{} // closed when the driver says so, unless it is the last
 
 	stdout, stderr limited
+	code           string // as it was given
+	tail           *tail  // of its error output until the driver says that it is over; nil when nobody looks at it
 	items          []Item
 	count, size    int // of results
 	dropped        int

@@ -14,8 +14,13 @@ else
   head -c "$bytes" "$dir/both" >"$dir/main.go"
   tail -c "$given" "$dir/both" >"$input"
 fi
-"$1" build -o "$dir/main" "$dir/main.go" 3<&- && "$dir/main" 3<&- <"$input"
-status=$?
-body="{\"status\":$status}"
+unbuilt=false
+if "$1" build -o "$dir/main" "$dir/main.go" 3<&-; then
+  "$dir/main" 3<&- <"$input"
+  status=$?
+else
+  status=$? unbuilt=true
+fi
+body="{\"status\":$status,\"unbuilt\":$unbuilt}"
 printf 'done %d\n%s' "${#body}" "$body" >&3
 exit "$status"
