@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/agb-go/sdk/internal/wire"
 )
 
 // However long an error is, telling it does not end the interpreter.
@@ -135,6 +137,18 @@ func TestCellsTrapsOfBash(t *testing.T) {
 	require.Equal(t, []string{"on trap - DEBUG\ne\n"}, r.Stdout)
 	require.NotContains(t, strings.Join(r.Stderr, ""), "_agb")
 	require.Equal(t, []string{"f\n"}, c.run(t, "set +x; echo f").Stdout)
+}
+
+// Functions of the code with names that the driver uses are the code's alone.
+func TestCellsFunctionsOfBash(t *testing.T) {
+	c := newCoder(t, "bash")
+	r := c.run(t, "printf() { echo mine; }; read() { return 1; }; head() { :; }; cat() { :; }\nprintf x")
+	require.Equal(t, []string{"mine\n"}, r.Stdout)
+	in := "a\n"
+	r = get(t, c.p, c.session, wire.RunCode, wire.RunCodeArgs{Language: "bash", Code: "printf; read x || command read x; echo $x", Stdin: &in})
+	require.Empty(t, r.ExecutionError)
+	require.Equal(t, []string{"mine\na\n"}, r.Stdout)
+	require.Equal(t, 4, *c.run(t, ":").ExecutionCount)
 }
 
 func TestCellsPlacesOfJava(t *testing.T) {

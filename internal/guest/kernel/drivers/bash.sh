@@ -9,7 +9,7 @@ _agb_fd=3;
 if [ -n "$BASH_VERSION" ] && exec 10<&- && { exec 250<&10; } 3<&-; then exec 3<&-; _agb_fd=250; fi;
 # See proc(5) on stat: the times are in ticks of 10 ms, the memory in pages.
 _agb_use() {
-  IFS=' ' read -r _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x \
+  IFS=' ' command read -r _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x \
     _agb_u _agb_s _agb_cu _agb_cs _agb_x _agb_x _agb_x _agb_x _agb_x _agb_x _agb_rss _agb_x </proc/$$/stat || return 0;
   _agb_cpu=$(((_agb_u + _agb_s + _agb_cu + _agb_cs) * 10000));
 };
@@ -28,11 +28,11 @@ while { eval "$_agb_quiet"; } >/dev/null 2>&1; do while :; do
     _agb_before=$_agb_cpu;
     _agb_use;
     _agb_body="{\"status\":$_agb_status,\"cpu_us\":$((_agb_cpu - _agb_before)),\"max_rss\":$((_agb_rss * 4096))}";
-    printf 'done %d\n%s' "${#_agb_body}" "$_agb_body" >&"$_agb_fd";
+    command printf 'done %d\n%s' "${#_agb_body}" "$_agb_body" >&"$_agb_fd";
     if [ "$_agb_due" = last ]; then exit "$_agb_status"; fi;
     _agb_due=;
   fi;
-  IFS=' ' read -r _agb_op _agb_mode _agb_lines _agb_bytes _agb_given <&"$_agb_fd" || exit 0;
+  IFS=' ' command read -r _agb_op _agb_mode _agb_lines _agb_bytes _agb_given <&"$_agb_fd" || exit 0;
   if [ "$_agb_op" != run ]; then _agb_take "$_agb_mode" >/dev/null; continue; fi;
   _agb_code=;
   # Line by line a long one takes too long. A plain head may read too much, so
@@ -42,7 +42,7 @@ while { eval "$_agb_quiet"; } >/dev/null 2>&1; do while :; do
     _agb_lines=0;
   fi;
   while [ "$_agb_lines" -gt 0 ]; do
-    IFS= read -r _agb_line <&"$_agb_fd" || exit 0;
+    IFS= command read -r _agb_line <&"$_agb_fd" || exit 0;
     _agb_code=$_agb_code$_agb_line$_agb_nl;
     _agb_lines=$((_agb_lines - 1));
   done;
