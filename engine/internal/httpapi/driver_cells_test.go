@@ -151,6 +151,17 @@ func TestCellsFunctionsOfBash(t *testing.T) {
 	require.Equal(t, 4, *c.run(t, ":").ExecutionCount)
 }
 
+// To break out of a loop that is not there ends the code, and is no failure.
+func TestCellsBreaksOfBash(t *testing.T) {
+	c := newCoder(t, "bash")
+	for _, code := range []string{"false; break", "continue", "false; continue 5", "break 2", "for i in 1; do break 9; done", "for i in 1; do continue 9; done"} {
+		r := c.run(t, code)
+		require.Empty(t, r.ExecutionError, code)
+		require.False(t, r.Ended, code)
+	}
+	failed(t, c.run(t, "false"), "ExitError", "exit status 1")
+}
+
 func TestCellsPlacesOfJava(t *testing.T) {
 	c := newCoder(t, "java")
 	c.run(t, "\nint f(int a) {\n  return 1 / a;\n}")

@@ -54,11 +54,12 @@ while { eval "$_agb_quiet"; } >/dev/null 2>&1; do while :; do
   case $BASH_VERSION$_agb_code in [0-9]*DEBUG*) _agb_debugs=1;; esac;
   _agb_code="$_agb_trace${_agb_debug:+eval \"\$_agb_x\"; }$_agb_code"; _agb_x=$_agb_debug;
   _agb_trace=; _agb_debug=;
-  _agb_due=$_agb_mode; _agb_status=130;
+  _agb_due=$_agb_mode; _agb_status=0;
   # Not for eval alone: bash would keep the one before, in a number of the code's.
   exec <"$_agb_in";
   # SIGINT leaves whatever loop or list is under way. In a function it does not.
-  trap 'continue 99' INT;
+  # Code that breaks out of the driver's loops, being in none, has not failed.
+  trap '{ _agb_status=130; } 2>/dev/null; continue 99' INT;
   if [ "$_agb_fd" = 3 ]; then eval "$_agb_code" 3<&-; else eval "$_agb_code"; fi;
   { _agb_status=$?; eval "$_agb_quiet"; } >/dev/null 2>&1;
 done; done;
