@@ -158,7 +158,9 @@ type Item struct {
 // ExecError is an error that user code raised and did not catch. In Go what does
 // not compile has the name CompileError, a panic the name panic, and what the
 // runtime ends a program for, such as a deadlock, the name "fatal error". A status
-// other than 0 that says no more has the name ExitError.
+// other than 0 that says no more has the name ExitError; in Bash Traceback then
+// has the line of the last command that failed outside of a condition, where the
+// shell can tell it.
 type ExecError struct {
 	Name      string // such as "ZeroDivisionError"
 	Value     string // its message

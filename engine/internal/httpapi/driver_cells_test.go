@@ -162,6 +162,57 @@ func TestCellsBreaksOfBash(t *testing.T) {
 	failed(t, c.run(t, "false"), "ExitError", "exit status 1")
 }
 
+func TestCellsPlacesOfBash(t *testing.T) {
+	c := newCoder(t, "bash")
+	c.run(t, "f() {\n\n\n  return 4\n}\nprintf 'true\\nreturn 5' >/tmp/five.sh")
+	for code, want := range map[string]string{
+		"true\nls /nope":                    "cell.sh:2: ls /nope\nExitError: exit status 2\n",
+		"ls /nope\n\n  f":                   "cell.sh:3: f\nExitError: exit status 4\n",
+		"true\n. /tmp/five.sh":              "cell.sh:2: . /tmp/five.sh\nExitError: exit status 5\n",
+		"for i in 1; do\n  false\ndone":     "cell.sh:2: false\nExitError: exit status 1\n",
+		"cat <<X >/dev/null\n\nX\n(exit 7)": "cell.sh:4: (exit 7)\nExitError: exit status 7\n",
+		"\neval 'true; (exit 8)'":           "cell.sh:2: eval 'true; (exit 8)'\nExitError: exit status 8\n",
+		"ls /nope; ! true":                  "",
+	} {
+		r := c.run(t, code)
+		require.NotNil(t, r.Error, code)
+		require.Equal(t, "ExitError", r.Error.Name, code)
+		require.Equal(t, want, r.Error.Traceback, code)
+		require.Contains(t, r.ExecutionError, r.Error.Value, code)
+	}
+	for code, want := range map[string]string{
+		"set -e\nfalse\necho no":                      "cell.sh:2: false\nExitError: exit status 1\n",
+		"set -eE\nf() {\n  (false)\n}\nf":             "cell.sh:5: f\nExitError: exit status 1\n",
+		"set -e\nprintf '\\nfalse' >/tmp/x\n. /tmp/x": "cell.sh:3: . /tmp/x\nExitError: exit status 1\n",
+		"exit 3": "",
+	} {
+		for _, run := range []func(*testing.T, string) wire.RunCodeResult{c.run, c.fresh} {
+			r := run(t, code)
+			require.True(t, r.Ended, code)
+			require.Equal(t, want, r.Error.Traceback, code)
+		}
+	}
+}
+
+// What tells where code has failed does nothing that the code notices.
+func TestCellsPlacesOfBashAreApart(t *testing.T) {
+	c := newCoder(t, "bash")
+	r := c.run(t, "set -xu\nls a-b | false x\necho $? ${PIPESTATUS[@]}; false y; echo $_")
+	require.Empty(t, r.ExecutionError)
+	require.NotContains(t, strings.Join(r.Stderr, ""), "_agb")
+	require.Equal(t, []string{"1 2 1\ny\n"}, r.Stdout)
+	r = c.run(t, "set +x; trap 'echo mine $?' ERR\nfalse; true")
+	require.Empty(t, r.ExecutionError)
+	require.Equal(t, []string{"mine 1\n"}, r.Stdout)
+	require.Empty(t, c.run(t, "(exit 3)").Error.Traceback)
+	require.Contains(t, c.run(t, "trap -p ERR").Stdout[0], "mine")
+	require.Empty(t, c.run(t, "trap - ERR; false; trap -p ERR").Stdout)
+
+	c = newCoder(t, "bash")
+	r = c.run(t, "trap 'echo on $BASH_COMMAND' DEBUG\nfalse")
+	require.Equal(t, []string{"on false\n"}, r.Stdout)
+}
+
 func TestCellsPlacesOfJava(t *testing.T) {
 	c := newCoder(t, "java")
 	c.run(t, "\nint f(int a) {\n  return 1 / a;\n}")

@@ -302,6 +302,7 @@ func (in *interpreter) conclude(r *running, timedOut bool) *Result {
 		res.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("the interpreter was ended by signal %d", x.Signal)}
 	case x.Code != 0:
 		res.Error = &Error{Name: "ExitError", Value: fmt.Sprintf("exit status %d", x.Code)}
+		res.Error.Traceback = r.place.traceback(r.code, x.Code, res.Error)
 		if r.tail == nil {
 			break
 		}

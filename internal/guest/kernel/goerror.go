@@ -10,7 +10,6 @@ import (
 // Bounds of what is told of a Go program that failed.
 const (
 	tailLimit   = 128 << 10 // bytes of the end of its error output that are looked at
-	sourceLimit = 200       // bytes of a line of source
 	framesLimit = 50        // of its stack
 	goPanicked  = 2         // the status of a program that has panicked
 )
@@ -61,10 +60,11 @@ func goUnbuilt(src, lines []string) *Error {
 		if line == "" || strings.HasPrefix(line, "# ") { // the package
 			continue
 		}
-		text, number := line, ""
+		text, number := line, 0
 		if m := goMessage.FindStringSubmatch(line); m != nil {
-			number, text = m[1], m[2]
-			line = goFile + ":" + number + ": " + text
+			number, _ = strconv.Atoi(m[1]) // what is too large is no line
+			text = m[2]
+			line = goFile + ":" + m[1] + ": " + text
 		}
 		if e.Value == "" {
 			e.Value = text
@@ -132,29 +132,8 @@ func goFrames(src, stacks []string) string {
 			b.WriteString("…\n")
 			break
 		}
-		b.WriteString("\n" + short(stacks[i-1]) + "\n\t" + goFile + ":" + m[1] + "\n" + sourceLine(src, m[1], "\t    "))
+		number, _ := strconv.Atoi(m[1]) // what is too large is no line
+		b.WriteString("\n" + short(stacks[i-1]) + "\n\t" + goFile + ":" + m[1] + "\n" + sourceLine(src, number, "\t    "))
 	}
 	return b.String()
-}
-
-// sourceLine returns a line of src by its number, as a line of a traceback; it
-// is empty when there is none.
-func sourceLine(src []string, number, indent string) string {
-	n, err := strconv.Atoi(number)
-	if err != nil || n < 1 || n > len(src) {
-		return ""
-	}
-	line := strings.TrimSpace(src[n-1])
-	if line == "" {
-		return ""
-	}
-	return indent + short(line) + "\n"
-}
-
-// short bounds a line.
-func short(line string) string {
-	if len(line) <= sourceLimit {
-		return line
-	}
-	return strings.ToValidUTF8(line[:sourceLimit], "") + "…"
 }

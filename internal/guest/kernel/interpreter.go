@@ -178,6 +178,8 @@ func (in *interpreter) begin(kind string, size int) (bool, error) {
 		if size > 0 {
 			return false, errFrame
 		}
+	case "failed":
+		return in.current() != nil && size <= placeLimit, nil
 	case "late1", "late2":
 		if size > lateLimit {
 			return false, errFrame
@@ -209,6 +211,8 @@ func (in *interpreter) take(kind string, body []byte) error {
 		return errFrame
 	case kind == "item":
 		r.item(body)
+	case kind == "failed":
+		return decode(body, &r.place)
 	default:
 		e, err := parseEnding(body)
 		if err != nil {

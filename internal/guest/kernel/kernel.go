@@ -40,6 +40,8 @@
 //	item <bytes>   {"main":true,"truncated":true,"data":{"text/plain":"…"}}: a
 //	               result, truncated when a form of it is cut or left out
 //	call <bytes>   {"id":1,"name":"…","args":…}: a call of a function
+//	failed <bytes> {"status":1,"line":2}: a command in this line of the code has
+//	               failed, with which the run may end; the last is told
 //	wait 0         the next output is for the other stream, and waits for go
 //	late1 <bytes>, late2 <bytes>
 //	               output of what an earlier run has left behind

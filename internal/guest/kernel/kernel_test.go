@@ -185,6 +185,27 @@ func TestEndings(t *testing.T) {
 	require.Equal(t, "E: v", (&Error{Name: "E", Value: "v"}).Text())
 }
 
+func TestPlaces(t *testing.T) {
+	e := &Error{Name: "ExitError", Value: "exit status 1"}
+	require.Equal(t, "cell.sh:2: b\nExitError: exit status 1\n", place{1, 2}.traceback("a\n  b\n", 1, e))
+	for _, p := range []place{{}, {2, 2}, {1, 0}, {1, -1}, {1, 3}, {1, 1 << 40}} {
+		require.Empty(t, p.traceback("a\n  b\n", 1, e), p)
+	}
+	require.Less(t, len(place{1, 1}.traceback(strings.Repeat("€", 1<<20), 1, e)), 300)
+
+	r := newRunning(Options{}, false)
+	in := &interpreter{run: r}
+	f := frames{begin: in.begin, take: in.take}
+	_, err := f.Write([]byte("failed 21\n{\"status\":1,\"line\":1}failed 21\n{\"status\":2,\"line\":3}failed 99\n" + strings.Repeat("x", 99)))
+	require.NoError(t, err)
+	require.Equal(t, place{2, 3}, r.place)
+	_, err = f.Write([]byte("failed 2\n[]"))
+	require.ErrorIs(t, err, errFrame)
+	in.run = nil
+	_, err = (&frames{begin: in.begin, take: in.take}).Write([]byte("failed 2\n[]"))
+	require.NoError(t, err, "nothing runs")
+}
+
 // How a run ended may be told at length: the interpreter goes on, and little of
 // it is kept.
 func TestLongEnding(t *testing.T) {

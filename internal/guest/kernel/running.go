@@ -25,6 +25,7 @@ type running struct {
 	stdout, stderr limited
 	code           string // as it was given
 	tail           *tail  // of its error output until the driver says that it is over; nil when nobody looks at it
+	place          place  // of the command that failed last
 	items          []Item
 	count, size    int // of results
 	dropped        int
