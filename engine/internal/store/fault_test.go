@@ -2,11 +2,13 @@ package store_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/engine/internal/failpoint"
 	"github.com/agb-go/sdk/engine/internal/failpoint/failtest"
 	"github.com/agb-go/sdk/engine/internal/store"
@@ -108,4 +110,21 @@ func TestPanicInWrite(t *testing.T) {
 	s, report := open(t, dir, store.Options{})
 	require.Nil(t, report.Damage)
 	require.Equal(t, []string{"a"}, ids(s, "t", 0))
+}
+
+// What is written where nobody finds it is not taken for written.
+func TestFilesAreRemoved(t *testing.T) {
+	for _, name := range []string{"", "sessions.db", "sessions.lock"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "s")
+			s, _ := open(t, dir, store.Options{})
+			put(t, s, full("kept"))
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, name)))
+			_, err := s.Put(full("lost"))
+			require.ErrorIs(t, err, apierr.Unavailable.Err())
+			require.ErrorContains(t, err, "removed or replaced")
+			require.Equal(t, []string{"kept"}, ids(s, "t", 0))
+			require.NoError(t, s.Close())
+		})
+	}
 }

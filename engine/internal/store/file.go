@@ -118,6 +118,9 @@ func (f *file) write(p *plan, doubt bool) error {
 	if f.broken != nil {
 		return f.broken
 	}
+	if err := f.present(); err != nil {
+		return err
+	}
 	err := guarded(func() error {
 		return f.db.Update(func(tx *bolt.Tx) error {
 			b := tx.Bucket([]byte(bucketSessions))
@@ -141,6 +144,22 @@ func (f *file) write(p *plan, doubt bool) error {
 		return f.broken
 	}
 	return diskError("put", err)
+}
+
+// present returns an error unless the directory still has the file and the lock:
+// what is written elsewhere nobody finds, and another owner would take the lock.
+func (f *file) present() error {
+	for name, open := range map[string]*os.File{fileName: f.raw, lockName: f.lock.file} {
+		ours, err := open.Stat()
+		if err != nil {
+			return diskError("put", err)
+		}
+		if there, err := f.dir.Stat(name); err != nil || !os.SameFile(ours, there) {
+			return apierr.Errorf(apierr.Unavailable, "store: put: %s is not in %s any more: somebody has removed or replaced it", name, f.dir.Name()).
+				WithHint("restart the engine, and let nothing else change that directory")
+		}
+	}
+	return nil
 }
 
 // write carries p out on the bucket of the records.
