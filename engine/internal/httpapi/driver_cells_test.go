@@ -230,7 +230,18 @@ func TestCellsPlacesOfR(t *testing.T) {
 	r := c.run(t, "x <- 1\n\nlapply(x, function(i) {\n  f(i)\n})")
 	failed(t, r, "simpleError", "bad")
 	require.Regexp(t, `\nlapply\(x, function\(i\) \{ at cell\d+\.R:3\nFUN\(X\[\[i\]\], \.\.\.\)\nf\(i\) at cell\d+\.R:4\nstop\("bad"\) at cell\d+\.R:3$`, r.Error.Traceback)
-	require.Regexp(t, `\nnone at cell\d+\.R:2$`, c.run(t, "1\nnone").Error.Traceback)
+	for code, want := range map[string]string{
+		"1\nnone": `\nnone at cell\d+\.R:2$`,
+		"g <- function(x) {\n  y <- 1\n  none\n}\ng(1)":                     `\nCalls:\ng\(1\) at cell\d+\.R:5\nnone at cell\d+\.R:3$`,
+		"g <- function(x) {\n  y <- 1\n  as.numeric(x) + log('b')\n}\ng(1)": `\ng\(1\) at cell\d+\.R:5\nas.numeric\(x\) \+ log\('b'\) at cell\d+\.R:3$`,
+		"g <- function(x) {\n  y <- x +\n    none\n}\nsapply(1, g)":         `\nFUN\(X\[\[i\]\], \.\.\.\)\ny <- x \+ at cell\d+\.R:2$`,
+		"if (TRUE) {\n  none\n}":                                            `\nCalls:\nnone at cell\d+\.R:2$`,
+		"stopifnot(\"it\" = 1 == 2)":                                        `\nCalls:\nstopifnot\(.*\) at cell\d+\.R:1\nstop\(simpleError\(.*\)$`,
+	} {
+		r := c.run(t, code)
+		require.NotNil(t, r.Error, code)
+		require.Regexp(t, want, r.Error.Traceback, code)
+	}
 	require.Regexp(t, `cell\d+\.R:2:3: unexpected`, c.run(t, "1\n2 3").Error.Value)
 }
 

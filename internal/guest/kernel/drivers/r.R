@@ -174,13 +174,19 @@ local({
       calls <- NULL
       value <- tryCatch(
         withCallingHandlers(withVisible(eval(parsed[[i]], globalenv())), error = function(e) {
-          stack <- sys.calls()
-          # A call knows where it was made, but for one that is all of the expression.
-          keep <- vapply(stack, function(call) paste0(first_line(call), place(attr(call, "srcref"))), "")
+          stack <- sys.calls()[-sys.nframe()]
+          # A call knows where it was made, but for one that is all of the
+          # expression. That of the handler knows the statement that has failed.
+          keep <- vapply(stack, function(call) {
+            ref <- attr(call, "srcref")
+            text <- first_line(call)
+            if (!startsWith(text, ".handleSimpleError(")) return(paste0(text, place(ref)))
+            if (is.null(ref)) "" else paste0(as.character(ref)[1L], place(ref))
+          }, "")
           keep <- keep[seq_along(keep) > base]
           from <- which(startsWith(keep, "eval("))
           keep <- if (length(from) > 0) keep[seq_along(keep) > max(from[seq_len(min(2L, length(from)))])] else keep
-          keep <- keep[!startsWith(keep, ".handleSimpleError") & !startsWith(keep, "h(simpleError")]
+          keep <- keep[keep != ""]
           whole <- first_line(parsed[[i]])
           if (length(keep) == 0 || keep[1L] == whole) keep[1L] <- paste0(whole, place(attr(parsed, "srcref")[[i]]))
           calls <<- keep
