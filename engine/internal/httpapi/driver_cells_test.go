@@ -245,6 +245,19 @@ func TestCellsPlacesOfR(t *testing.T) {
 	require.Regexp(t, `cell\d+\.R:2:3: unexpected`, c.run(t, "1\n2 3").Error.Value)
 }
 
+// Lines of R end with LF or CRLF, and a CR anywhere else is the code's.
+func TestCellsLinesOfR(t *testing.T) {
+	c := newCoder(t, "r")
+	for code, want := range map[string]string{
+		"a <- 1\r\nnchar(\"x\ny\")":             "[1] 3",
+		"b <- 'x\r\ny'\r\n\r\nnchar(b) # é\r\n": "[1] 3",
+		"nchar('x\ry')\n":                       "[1] 3",
+	} {
+		require.Equal(t, want, mainResult(t, c.run(t, code)), code)
+	}
+	require.Regexp(t, `\nnone at cell\d+\.R:3$`, c.run(t, "1\r\n\r\nnone\r\n").Error.Traceback)
+}
+
 // Programs that R starts do not have the driver's socket, and no error is told
 // in a way that ends it.
 func TestCellsOfRGoOn(t *testing.T) {

@@ -221,7 +221,7 @@ local({
     # What came while nothing ran is for nobody.
     tryCatch(allowInterrupts(Sys.sleep(0)), interrupt = function(e) NULL)
     before <- sum(proc.time()[c(1, 2, 4, 5)], na.rm = TRUE)
-    tryCatch(allowInterrupts(execute(strsplit(code, "\n", fixed = TRUE)[[1]])), interrupt = function(e) {
+    tryCatch(allowInterrupts(execute(strsplit(code, "\r?\n")[[1]])), interrupt = function(e) {
       writeLines("Interrupted", stderr())
       failure <<- list(name = "interrupt", value = "the code was interrupted", traceback = "")
     })
