@@ -258,6 +258,23 @@ func TestCellsLinesOfR(t *testing.T) {
 	require.Regexp(t, `\nnone at cell\d+\.R:3$`, c.run(t, "1\r\n\r\nnone\r\n").Error.Traceback)
 }
 
+// A warning names the call that it is from, and no call of the driver's.
+func TestCellsWarningsOfR(t *testing.T) {
+	c := newCoder(t, "r")
+	for code, want := range map[string]string{
+		"warning('careful')":                           "Warning: careful\n",
+		"x <- as.numeric('a')":                         "Warning: NAs introduced by coercion\n",
+		"f <- function() warning('careful')\nx <- f()": "Warning in f() : careful\n",
+		"suppressWarnings(warning('careful'))":         "",
+	} {
+		r := c.run(t, code)
+		require.Empty(t, r.ExecutionError, code)
+		require.Equal(t, want, strings.Join(r.Stderr, ""), code)
+	}
+	r := c.run(t, "options(warn = 2)\nas.numeric('a')")
+	failed(t, r, "simpleError", "(converted from warning) NAs introduced by coercion")
+}
+
 // Programs that R starts do not have the driver's socket, and no error is told
 // in a way that ends it.
 func TestCellsOfRGoOn(t *testing.T) {

@@ -162,6 +162,12 @@ local({
     writeLines(text, stderr())
     failure <<- list(name = class(e)[1], value = conditionMessage(e), traceback = text)
   }
+  # Warns without the call when it is the driver's. Warnings of 2 are errors.
+  warned <- function(w) if (getOption("warn") < 2 && identical(conditionCall(w), quote(eval(parsed[[i]], globalenv())))) {
+    w["call"] <- list(NULL)
+    warning(w)
+    invokeRestart("muffleWarning")
+  }
   cell <- 0L
   place <- function(ref) if (is.null(ref)) "" else sprintf(" at %s:%d", attr(ref, "srcfile")$filename, ref[1L])
   first_line <- function(call) paste(deparse(call, nlines = 1L), collapse = " ")
@@ -173,14 +179,14 @@ local({
       base <- sys.nframe()
       calls <- NULL
       value <- tryCatch(
-        withCallingHandlers(withVisible(eval(parsed[[i]], globalenv())), error = function(e) {
+        withCallingHandlers(withVisible(eval(parsed[[i]], globalenv())), warning = warned, error = function(e) {
           stack <- sys.calls()[-sys.nframe()]
           # A call knows where it was made, but for one that is all of the
           # expression. That of the handler knows the statement that has failed.
           keep <- vapply(stack, function(call) {
             ref <- attr(call, "srcref")
             text <- first_line(call)
-            if (!startsWith(text, ".handleSimpleError(")) return(paste0(text, place(ref)))
+            if (!grepl("^[.](handleSimpleError|signalSimpleWarning)[(]", text)) return(paste0(text, place(ref)))
             if (is.null(ref)) "" else paste0(as.character(ref)[1L], place(ref))
           }, "")
           keep <- keep[seq_along(keep) > base]
