@@ -224,6 +224,15 @@ func TestCellsPlacesOfJava(t *testing.T) {
 	require.Regexp(t, `^cell\d+\.java:3: error: incompatible types.*\n    "s";\n$`, r.Error.Traceback)
 }
 
+func TestCellsCausesOfJava(t *testing.T) {
+	c := newCoder(t, "java")
+	c.run(t, "void a() { throw new IllegalStateException(\"inner\"); }\nvoid b() {\n  try {\n    a();\n  } catch (Exception e) {\n    throw new RuntimeException(\"outer\", e);\n  }\n}")
+	r := c.run(t, "b();")
+	failed(t, r, "java.lang.RuntimeException", "outer")
+	require.Regexp(t, `^java.lang.RuntimeException: outer\n\tat b\(cell\d+\.java:6\)\n.*\n\tat cell\d+\.java:1\n\t    b\(\);\n`+
+		`Caused by: java.lang.IllegalStateException: inner\n\tat a\(cell\d+\.java:1\)\n.*\n\tat b\(cell\d+\.java:4\)\n\t    a\(\);\n\t\.\.\. 1 more\n$`, r.Error.Traceback)
+}
+
 func TestCellsPlacesOfR(t *testing.T) {
 	c := newCoder(t, "r")
 	c.run(t, "f <- function(x) {\n  y <- x\n  stop('bad')\n}")

@@ -10,6 +10,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -30,6 +31,7 @@ public class Cell {
             "java.util.function.*", "java.util.prefs.*", "java.util.regex.*", "java.util.stream.*");
     // Of what is told of an error. With a name, which Java bounds, it fits a frame of 1 MiB.
     private static final int LIMIT = 60_000;
+    private static final int CAUSES = 16; // of an error that are told, itself included
 
     private static volatile int cell; // the number of the run under way, 0 between runs
     private static volatile boolean stopped;
@@ -279,12 +281,12 @@ public class Cell {
             fail("CompileError", first == null ? "rejected" : first, text.toString());
         } else if (event.exception() instanceof EvalException) {
             EvalException e = (EvalException) event.exception();
-            StringBuilder text = new StringBuilder(e.getExceptionClassName() + ": " + e.getMessage() + '\n');
-            for (StackTraceElement frame : e.getStackTrace()) {
-                if (frame.getClassName().startsWith("jdk.") || frame.getClassName().startsWith("java.base/jdk.")) {
-                    break;
-                }
-                text.append("\tat ").append(describe(frame)).append('\n');
+            StringBuilder text = new StringBuilder();
+            List<String> outer = List.of();
+            Throwable cause = e;
+            for (int i = 0; i < CAUSES && cause instanceof EvalException; i++) {
+                outer = trace((EvalException) cause, i == 0 ? "" : "Caused by: ", outer, text);
+                cause = cause.getCause();
             }
             fail(e.getExceptionClassName(), String.valueOf(e.getMessage()), text.toString());
         } else if (event.exception() != null) {
@@ -292,6 +294,30 @@ public class Cell {
         } else if (event.snippet().kind() == Snippet.Kind.EXPRESSION || event.snippet().subKind() == Snippet.SubKind.TEMP_VAR_EXPRESSION_SUBKIND) {
             main = event.value() == null || event.value().isEmpty() ? null : event.value();
         }
+    }
+
+    /** Adds an exception, with its frames but for those that it has in common with the one around it, and returns all. */
+    private static List<String> trace(EvalException e, String prefix, List<String> outer, StringBuilder text) {
+        List<String> frames = new ArrayList<>();
+        for (StackTraceElement frame : e.getStackTrace()) {
+            if (frame.getClassName().startsWith("jdk.") || frame.getClassName().startsWith("java.base/jdk.")) {
+                break;
+            }
+            frames.add(describe(frame));
+        }
+        int common = 0;
+        while (common < Math.min(frames.size(), outer.size())
+                && frames.get(frames.size() - 1 - common).equals(outer.get(outer.size() - 1 - common))) {
+            common++;
+        }
+        text.append(prefix).append(e.getExceptionClassName()).append(": ").append(e.getMessage()).append('\n');
+        for (String frame : frames.subList(0, frames.size() - common)) {
+            text.append("\tat ").append(frame).append('\n');
+        }
+        if (common > 0) {
+            text.append("\t... ").append(common).append(" more\n");
+        }
+        return frames;
     }
 
     /** A frame, with its line of code if it is one of a snippet, whose file is named #id. */
