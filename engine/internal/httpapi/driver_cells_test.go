@@ -233,6 +233,17 @@ func TestCellsCausesOfJava(t *testing.T) {
 		`Caused by: java.lang.IllegalStateException: inner\n\tat a\(cell\d+\.java:1\)\n.*\n\tat b\(cell\d+\.java:4\)\n\t    a\(\);\n\t\.\.\. 1 more\n$`, r.Error.Traceback)
 }
 
+// What code of Java lacks is told when it is used, and may come afterwards.
+func TestCellsOfJavaThatLack(t *testing.T) {
+	c := newCoder(t, "java")
+	c.run(t, "int p = 1;\nint useLater() {\n  return later();\n}")
+	r := c.run(t, "useLater()")
+	failed(t, r, "UnresolvedReferenceException", "useLater needs what is not declared: method later()")
+	require.Regexp(t, `: method later\(\)\n\tat cell\d+\.java:2\n\t    int useLater\(\) \{\n$`, r.Error.Traceback)
+	c.run(t, "int later() { return 7; }")
+	require.Equal(t, "7", mainResult(t, c.run(t, "useLater()")))
+}
+
 func TestCellsPlacesOfR(t *testing.T) {
 	c := newCoder(t, "r")
 	c.run(t, "f <- function(x) {\n  y <- x\n  stop('bad')\n}")

@@ -16,12 +16,15 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
+import jdk.jshell.DeclarationSnippet;
 import jdk.jshell.Diag;
 import jdk.jshell.EvalException;
 import jdk.jshell.JShell;
 import jdk.jshell.Snippet;
 import jdk.jshell.SnippetEvent;
 import jdk.jshell.SourceCodeAnalysis;
+import jdk.jshell.UnresolvedReferenceException;
 import jdk.jshell.execution.LocalExecutionControlProvider;
 
 /** Runs code that comes over the socket on descriptor 3, see package kernel, statement by statement. */
@@ -289,6 +292,16 @@ public class Cell {
                 cause = cause.getCause();
             }
             fail(e.getExceptionClassName(), String.valueOf(e.getMessage()), text.toString());
+        } else if (event.exception() instanceof UnresolvedReferenceException) {
+            DeclarationSnippet snippet = ((UnresolvedReferenceException) event.exception()).getSnippet();
+            String message = snippet.name() + " needs what is not declared: "
+                    + shell.unresolvedDependencies(snippet).collect(Collectors.joining(", "));
+            StringBuilder text = new StringBuilder("UnresolvedReferenceException: " + message + '\n');
+            Place place = places.get(snippet.id());
+            if (place != null) {
+                text.append("\tat ").append(place.name(1)).append("\n\t    ").append(place.text(1)).append('\n');
+            }
+            fail("UnresolvedReferenceException", message, text.toString());
         } else if (event.exception() != null) {
             fail(event.exception().getClass().getSimpleName(), String.valueOf(event.exception().getMessage()), "");
         } else if (event.snippet().kind() == Snippet.Kind.EXPRESSION || event.snippet().subKind() == Snippet.SubKind.TEMP_VAR_EXPRESSION_SUBKIND) {
