@@ -133,6 +133,11 @@ console.log("begin");
 process.stdout.write("loading");
 while (!require("fs").existsSync("/tmp/seen")) ;
 require("fs").unlinkSync("/tmp/seen")`},
+		code.Java: {"java", `
+System.out.println("begin");
+System.out.print("loading");
+while (!Files.exists(Path.of("/tmp/seen"))) Thread.sleep(10);
+Files.delete(Path.of("/tmp/seen"));`},
 	} {
 		t.Run(string(language), func(t *testing.T) {
 			needs(t, c.program)

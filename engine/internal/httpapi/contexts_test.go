@@ -219,10 +219,11 @@ var t = new Thread(() -> {
     System.err.print("é".repeat(50000));
 });
 t.start();
+var later = new Thread(() -> System.out.print(", mine"));
 var pool = Executors.newSingleThreadExecutor();
 pool.submit(() -> System.out.println("mine")).get();`)
-	r = c.run(t, `go.countDown(); t.join(); System.out.print("mine"); pool.submit(() -> System.out.println(", too")).get(); pool.shutdown();`)
-	require.Equal(t, []string{"mine, too\n"}, r.Stdout)
+	r = c.run(t, `go.countDown(); t.join(); System.out.print("mine"); later.start(); later.join(); pool.submit(() -> System.out.println(", too")).get(); pool.shutdown();`)
+	require.Equal(t, []string{"mine, mine, too\n"}, r.Stdout)
 	require.Empty(t, r.Stderr)
 	r = c.run(t, "1")
 	require.Equal(t, "late\n", r.LateStdout)

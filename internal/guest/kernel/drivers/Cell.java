@@ -13,9 +13,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import jdk.jshell.DeclarationSnippet;
 import jdk.jshell.Diag;
@@ -43,15 +45,45 @@ public class Cell {
     private static String error;
     private static final Map<String, Place> places = new HashMap<>(); // of snippets, by their ids
 
-    // The run that started a thread, which is in none of those from before the first.
-    private static final InheritableThreadLocal<Integer> begun = new InheritableThreadLocal<>();
+    private static final Thread driver = Thread.currentThread();
+    private static volatile Set<Thread> left = Set.of(); // the other threads that there were when the run under way began
+    // Threads that are given work, perhaps by the run under way.
+    private static final Set<String> WORKERS = Set.of(
+            "java.util.concurrent.ThreadPoolExecutor$Worker", "java.util.concurrent.ForkJoinWorkerThread", "java.util.TimerThread");
 
-    /** One of both outputs, line by line. What threads of earlier runs write goes to their late output. */
+    private static Set<Thread> others() {
+        ThreadGroup all = driver.getThreadGroup();
+        while (all.getParent() != null) {
+            all = all.getParent();
+        }
+        Thread[] threads = new Thread[all.activeCount() + 64];
+        Set<Thread> found = new HashSet<>(Arrays.asList(threads).subList(0, all.enumerate(threads)));
+        found.remove(driver);
+        return found;
+    }
+
+    /** Reports whether what runs is of an earlier run. */
+    private static boolean isLate() {
+        Thread thread = Thread.currentThread();
+        if (cell == 0) {
+            return thread != driver;
+        }
+        if (!left.contains(thread)) {
+            return false;
+        }
+        StackTraceElement[] stack = thread.getStackTrace();
+        for (int i = Math.max(0, stack.length - 4); i < stack.length; i++) { // the first calls
+            if (WORKERS.contains(stack[i].getClassName())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** One of both outputs, as it comes. What threads of earlier runs write goes to their late output. */
     private static class Output extends OutputStream {
         private final FileOutputStream to;
         private final String late;
-        private final byte[] line = new byte[8192];
-        private int size;
 
         Output(FileDescriptor fd, String late) {
             this.to = new FileOutputStream(fd);
@@ -64,7 +96,7 @@ public class Cell {
         }
 
         @Override
-        public synchronized void write(byte[] data, int from, int length) throws IOException {
+        public void write(byte[] data, int from, int length) throws IOException {
             if (isLate()) {
                 for (int n; length > 0; from += n, length -= n) {
                     n = Math.min(length, LIMIT);
@@ -72,42 +104,7 @@ public class Cell {
                 }
                 return;
             }
-            if (length > line.length - size) {
-                flush();
-            }
-            if (length > line.length) {
-                to.write(data, from, length);
-                return;
-            }
-            System.arraycopy(data, from, line, size, length);
-            size += length;
-            for (int i = from; i < from + length; i++) {
-                if (data[i] == '\n') {
-                    flush();
-                    return;
-                }
-            }
-        }
-
-        @Override
-        public synchronized void flush() throws IOException {
-            int n = size;
-            size = 0;
-            to.write(line, 0, n);
-        }
-
-        private static boolean isLate() {
-            Integer run = begun.get();
-            if (run == null || run == cell) {
-                return false;
-            }
-            for (StackTraceElement frame : Thread.currentThread().getStackTrace()) {
-                String name = frame.getClassName(); // of a thread that others give work to, perhaps this run
-                if (name.startsWith("java.util.concurrent.") || name.startsWith("java.util.TimerThread")) {
-                    return false;
-                }
-            }
-            return true;
+            to.write(data, from, length);
         }
     }
 
@@ -170,8 +167,8 @@ public class Cell {
             main = null;
             error = null;
             stopped = false;
-            begun.set(++count);
-            cell = count;
+            left = others();
+            cell = ++count;
             run(shell, code);
             if (stopped && error == null) {
                 fail("InterruptError", "the code was interrupted", "");
