@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/agb-go/sdk/apierr"
+	"github.com/agb-go/sdk/internal/guest/kernel"
 	"github.com/agb-go/sdk/internal/wire"
 )
 
@@ -35,8 +36,9 @@ type socket struct {
 
 	running sync.WaitGroup
 	mu      sync.Mutex
-	runs    map[string]bool // ids of invocations
-	over    bool            // nothing begins any more
+	runs    map[string]bool                     // ids of invocations
+	over    bool                                // nothing begins any more
+	placed  map[kernel.Language]<-chan struct{} // closed once the latest run has its place
 }
 
 // socket serves a WebSocket until its client leaves, or the session ends.
@@ -60,7 +62,7 @@ func (a *API) socket(w http.ResponseWriter, r *http.Request, acc *access) {
 		return // it has answered
 	}
 	conn.SetReadLimit(wire.SocketLimit)
-	s := &socket{api: a, acc: acc, conn: conn, runs: map[string]bool{}}
+	s := &socket{api: a, acc: acc, conn: conn, runs: map[string]bool{}, placed: map[kernel.Language]<-chan struct{}{}}
 	s.ctx, s.cut = context.WithCancel(r.Context())
 	detach := context.AfterFunc(acc.over, s.part)
 	for s.take() {
@@ -153,16 +155,40 @@ func (s *socket) begin(id string, params wire.SocketCallParams) bool {
 		return false
 	}
 	s.runs[id] = true
-	s.running.Go(func() { s.run(id, params) })
+	before, queued := s.line(params.Language)
+	s.running.Go(func() {
+		defer queued()
+		if before != nil {
+			select {
+			case <-before:
+			case <-s.ctx.Done(): // which run tells of
+			}
+		}
+		s.run(id, params, queued)
+	})
 	return true
 }
 
+// line puts a run behind those of its language that came before: they share a
+// context. It begins once before is closed, at once when that is nil. queued
+// tells that it has its place in the context, so that the next may begin. The
+// caller holds mu.
+func (s *socket) line(name string) (before <-chan struct{}, queued func()) {
+	language, ok := kernel.Lookup(name)
+	if !ok || !language.KeepsState() {
+		return nil, func() {}
+	}
+	placed := make(chan struct{})
+	before, s.placed[language] = s.placed[language], placed
+	return before, sync.OnceFunc(func() { close(placed) })
+}
+
 // run runs code to its end.
-func (s *socket) run(id string, params wire.SocketCallParams) {
+func (s *socket) run(id string, params wire.SocketCallParams, queued func()) {
 	start := time.Now()
 	var last any
 	err := s.api.cfg.Engine.Stream(s.ctx, s.acc.tenant, s.acc.session, func(ctx context.Context, ws *Workspace) (err error) {
-		last, err = s.stream(ctx, ws, id, wire.RunCodeArgs{Code: params.Code, Language: params.Language, TimeoutS: params.TimeoutS})
+		last, err = s.stream(ctx, ws, id, wire.RunCodeArgs{Code: params.Code, Language: params.Language, TimeoutS: params.TimeoutS}, queued)
 		return err
 	})
 	err = fromInside(err)

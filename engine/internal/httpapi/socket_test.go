@@ -237,3 +237,31 @@ func TestSocketResults(t *testing.T) {
 		}
 	}
 }
+
+// Runs that are sent one after another, without waiting, run in this order;
+// those of another language do not wait for them.
+func TestSocketKeepsTheOrder(t *testing.T) {
+	l, _, _ := newLine(t)
+	l.run("first", "bash", "until [ -e /tmp/go ]; do sleep 0.05; done; all=")
+	const runs = 12
+	for i := range runs {
+		l.run(fmt.Sprint(i), "bash", fmt.Sprintf("all+=' %d'; echo $all", i))
+	}
+	l.run("other", "python", "open('/tmp/go', 'w').close()")
+	var ended []string
+	said := map[string]string{}
+	for len(ended) < runs+2 {
+		s := l.next()
+		said[s.InvocationID] += s.Data.V.Chunk
+		if s.Data.V.Phase != wire.PhaseEvent {
+			require.Equal(t, wire.SocketFinished, s.Data.V.Status, s.InvocationID)
+			ended = append(ended, s.InvocationID)
+		}
+	}
+	require.Equal(t, []string{"other", "first"}, ended[:2])
+	want := ""
+	for i := range runs {
+		want = strings.TrimSpace(fmt.Sprint(want, " ", i))
+		require.Equal(t, want+"\n", said[fmt.Sprint(i)])
+	}
+}

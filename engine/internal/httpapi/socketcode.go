@@ -22,15 +22,15 @@ const (
 	socketLate = 32 << 10
 )
 
-// stream runs code and sends what comes of it. It returns what is to be sent
-// last.
-func (s *socket) stream(ctx context.Context, ws *Workspace, id string, args wire.RunCodeArgs) (any, error) {
+// stream runs code and sends what comes of it; queued is as in [kernel.Options].
+// It returns what is to be sent last.
+func (s *socket) stream(ctx context.Context, ws *Workspace, id string, args wire.RunCodeArgs, queued func()) (any, error) {
 	language, opts, err := codeOptions(args)
 	if err != nil {
 		return nil, err
 	}
 	stdout, stderr := &chunks{to: s, id: id, event: wire.EventStdout}, &chunks{to: s, id: id, event: wire.EventStderr}
-	opts.Stdout, opts.Stderr, opts.Ordered = stdout, stderr, true
+	opts.Stdout, opts.Stderr, opts.Ordered, opts.Queued = stdout, stderr, true, queued
 	opts.Item = func(item kernel.Item) error { return s.sendItem(id, codeItem(item)) }
 	ctx, sent := answering(ctx)
 	defer sent()

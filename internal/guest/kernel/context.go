@@ -20,7 +20,7 @@ type Context struct {
 	dir    string
 	env    []string
 
-	turn chan struct{} // held by the run under way
+	turns turns // the run under way has one
 
 	mu     sync.Mutex
 	live   *interpreter // of the last run; nil before the first
@@ -34,7 +34,7 @@ type Context struct {
 // where it starts, empty for the home directory, and the environment, in the
 // form key=value, is added to the sandbox's own. It does no I/O.
 func NewContext(client *guest.Client, language Language, dir string, env []string) *Context {
-	return &Context{client: client, spec: language.spec, dir: dir, env: env, turn: make(chan struct{}, 1)}
+	return &Context{client: client, spec: language.spec, dir: dir, env: env}
 }
 
 // Run runs code and waits for its end. That code failed, or took longer than
@@ -47,44 +47,47 @@ func NewContext(client *guest.Client, language Language, dir string, env []strin
 // [*MissingError], ctx's, one of the writers and functions of opts, or one of
 // [guest.Client.Run].
 func (c *Context) Run(ctx context.Context, code string, opts Options) (*Result, error) {
-	if err := c.take(ctx, opts.Wait); err != nil {
+	if err := c.take(ctx, opts.Wait, opts.Queued); err != nil {
 		return nil, err
 	}
-	defer c.give()
+	defer c.turns.give()
 	return c.run(ctx, code, opts, false)
 }
 
-// take waits for a turn, which give ends; no longer than wait, unless that is 0.
-func (c *Context) take(ctx context.Context, wait time.Duration) error {
+// take waits for a turn, no longer than wait, unless that is 0. queued, when not
+// nil, is called once its place is taken.
+func (c *Context) take(ctx context.Context, wait time.Duration, queued func()) error {
 	var over <-chan time.Time
 	if wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		over = timer.C
 	}
+	come := c.turns.ask()
+	if queued != nil {
+		queued()
+	}
+	err := ErrBusy
 	select {
-	case c.turn <- struct{}{}:
+	case <-come:
+		err = ctx.Err()
 	case <-over:
-		return ErrBusy
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	}
-	if err := ctx.Err(); err != nil {
-		c.give()
-		return err
+	if err != nil {
+		c.turns.leave(come)
 	}
-	return nil
+	return err
 }
-
-func (c *Context) give() { <-c.turn }
 
 // Start starts the interpreter, so that the first run finds it, and does not wait
 // until it runs. The error is a [*MissingError], or one of looking for it.
 func (c *Context) Start(ctx context.Context) error {
-	if err := c.take(ctx, 0); err != nil {
+	if err := c.take(ctx, 0, nil); err != nil {
 		return err
 	}
-	defer c.give()
+	defer c.turns.give()
 	_, err := c.interpreter(ctx, 0)
 	return err
 }
@@ -255,7 +258,7 @@ func (c *Context) leave() *interpreter {
 }
 
 // Busy reports whether a run is under way.
-func (c *Context) Busy() bool { return len(c.turn) > 0 }
+func (c *Context) Busy() bool { return c.turns.busy() }
 
 // failure returns why the interpreter could not be run to its end, nil while it
 // runs.

@@ -99,6 +99,9 @@ func (e *MissingError) Error() string {
 type Options struct {
 	// Wait is how long a run waits for its turn in a context; 0 means for ever.
 	Wait time.Duration
+	// Queued, when not nil, is called once a run in a context has its place among
+	// those that take turns: a later one is behind it.
+	Queued func()
 	// Timeout and CPULimit end the run; 0 means never. The processor time is
 	// that of the whole interpreter, so that it takes a context of its own.
 	Timeout, CPULimit time.Duration
