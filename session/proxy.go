@@ -33,6 +33,7 @@ func (s *Session) ReverseProxy(port int) http.Handler {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: host})
 			r.Out.Host = host
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // what the server makes of it is its own affair
 			for _, h := range credentials {
 				r.Out.Header.Del(h)
 			}

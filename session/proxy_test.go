@@ -63,6 +63,25 @@ func TestReverseProxy(t *testing.T) {
 	})
 }
 
+// A query arrives as it was sent, however it is written.
+func TestQueries(t *testing.T) {
+	for name, front := range fronts(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, target := range []string{"?x=1;y=2&z=%20", "?b=1&a=2&&=%zz", "?%2", "?q", "a%2Fb?c=%C3%A4+%3B"} {
+				u, err := url.Parse(front + target)
+				require.NoError(t, err)
+				resp, err := http.DefaultClient.Do((&http.Request{Method: http.MethodGet, URL: u}).WithContext(t.Context()))
+				require.NoError(t, err)
+				body, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				_, path, _ := strings.Cut(string(body), "/")
+				require.Equal(t, target, path)
+			}
+		})
+	}
+}
+
 // fronts returns the URLs of the HTTP server in a session, as programs outside
 // have them.
 func fronts(t *testing.T) map[string]string {
