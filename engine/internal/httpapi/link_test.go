@@ -56,10 +56,11 @@ func follow(t *testing.T, p peer, target string, headers ...string) *httptest.Re
 	return rec
 }
 
-// serveInside starts webServer in a session and waits until it listens.
-func serveInside(t *testing.T, p peer, id string) string {
+// serveInside starts a server of HTTP on port 8000 in a session, waits until it
+// listens, and returns the path of a link to it.
+func serveInside(t *testing.T, p peer, id, server string) string {
 	t.Helper()
-	get(t, p, id, wire.WriteFile, wire.WriteFileArgs{Path: "/tmp/s.py", Content: webServer})
+	get(t, p, id, wire.WriteFile, wire.WriteFileArgs{Path: "/tmp/s.py", Content: server})
 	if r := shell(t, p, id, wire.ShellArgs{Command: "command -v python3"}); r.ExitCode != 0 {
 		t.Skip("no python3 here")
 	}
@@ -72,7 +73,7 @@ func serveInside(t *testing.T, p peer, id string) string {
 func TestLink(t *testing.T) {
 	p := newPeer(t)
 	id := p.create(t, nil)
-	path := serveInside(t, p, id)
+	path := serveInside(t, p, id, webServer)
 	require.Regexp(t, `^/link/[0-9a-f]{64}/$`, path)
 	require.Equal(t, path, link(t, p, id, 8000), "the same port has the same link")
 
@@ -107,6 +108,20 @@ func TestLink(t *testing.T) {
 	}
 	must(t, p, wire.DeleteSession, wire.SessionRequest{SessionID: id})
 	require.Equal(t, http.StatusNotFound, follow(t, p, path).Code)
+}
+
+// A server that listens on ::1 alone is reached too, and sees the same host.
+func TestLinkOverIPv6(t *testing.T) {
+	p := newPeer(t)
+	id := p.create(t, nil)
+	if shell(t, p, id, wire.ShellArgs{Command: `python3 -c 'import socket; socket.create_server(("::1", 8000), family=socket.AF_INET6)'`}).ExitCode != 0 {
+		t.Skip("no python3, or no IPv6 here")
+	}
+	six := strings.NewReplacer(`"127.0.0.1"`, `"::1"`, "ThreadingHTTPServer((", "ThreadingHTTPServer.address_family = 10\nThreadingHTTPServer((").Replace(webServer)
+	path := serveInside(t, p, id, six)
+	rec := follow(t, p, path+"a")
+	require.Equal(t, http.StatusOK, rec.Code)
+	require.Contains(t, rec.Body.String(), "Host: 127.0.0.1:8000\n")
 }
 
 func TestLinkBounds(t *testing.T) {

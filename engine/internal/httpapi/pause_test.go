@@ -23,7 +23,7 @@ func (endless) Read(b []byte) (int, error) { return len(b), nil }
 func TestLinksOfAPausedSession(t *testing.T) {
 	p := newPeer(t)
 	id := p.create(t, nil)
-	path := serveInside(t, p, id)
+	path := serveInside(t, p, id, webServer)
 	srv := httptest.NewServer(p.handler)
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

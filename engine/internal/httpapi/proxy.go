@@ -21,10 +21,12 @@ const linkAnswerTimeout = 5 * time.Minute
 
 // newLink returns a link to a port of ws's sandbox.
 func newLink(ws *Workspace, token string, port int) *link {
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	number := strconv.Itoa(port)
+	addr := net.JoinHostPort("127.0.0.1", number)   // which servers see as their host
+	target := net.JoinHostPort("localhost", number) // 127.0.0.1, or else ::1
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			stream, err := ws.Guest.Dial(ctx, "tcp", addr)
+			stream, err := ws.Guest.Dial(ctx, "tcp", target)
 			if err != nil {
 				return nil, err
 			}
