@@ -63,7 +63,10 @@ func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout 
 // If rt has a method Endpoint() string, as the engine's has, that is the
 // endpoint; no key is needed then, and $AGB_API_KEY and $AGB_ENDPOINT are
 // neither read nor sent. Any other rt has to bound what it reads of headers,
-// and should not follow redirects.
+// and should not follow redirects. Streams, such as those of connections,
+// processes and contents of files, take HTTP/1.1: through an rt that speaks
+// HTTP/2 to the server they fail with [ErrFailedPrecondition] and a hint. Of an
+// [http.Transport] set Protocols, and of a clone TLSClientConfig.NextProtos too.
 func WithTransport(rt http.RoundTripper) Option { return func(s *settings) { s.transport = &rt } }
 
 // WithLogger writes a line for each attempt at a request to l, at level debug.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/command"
+	"github.com/agb-go/sdk/internal/transport"
 )
 
 // Defaults of [WaitOptions], and how long one look at a condition may take.
@@ -234,7 +235,7 @@ func hopeless(err error) bool {
 	if errors.As(err, &several) {
 		return several.hopeless
 	}
-	return is(err, apierr.Unsupported, apierr.InvalidArgument)
+	return is(err, apierr.Unsupported, apierr.InvalidArgument) || errors.Is(err, transport.ErrNoUpgrade)
 }
 
 func is(err error, codes ...apierr.Code) bool {

@@ -188,6 +188,9 @@ func (k *call) lost(err error) *apierr.Error {
 		}
 		return &e
 	}
+	if strings.Contains(err.Error(), "invalid Upgrade request header") { // net/http has no type for it, and has sent nothing
+		return k.noUpgrade()
+	}
 	maybe := !k.repeatable && (k.sent() || k.unsure)
 	e := k.fault(apierr.Unavailable, 0, k.client.Message(err.Error()))
 	e.Cause = k.client.cause(err)
@@ -212,6 +215,17 @@ func (k *call) lost(err error) *apierr.Error {
 	if maybe && e.Code != apierr.UnknownOutcome {
 		leaveOpen(e)
 	}
+	return e
+}
+
+// ErrNoUpgrade is in errors of streams through a transport that speaks HTTP/2 to
+// the server, which will not do the next time either.
+var ErrNoUpgrade = errors.New("HTTP/2 has no upgrades")
+
+// noUpgrade is a stream that the transport cannot begin.
+func (k *call) noUpgrade() *apierr.Error {
+	e := k.fault(apierr.FailedPrecondition, 0, "the client's transport speaks HTTP/2 to the server, and streams take HTTP/1.1")
+	e.Cause, e.Hint = ErrNoUpgrade, "the transport given to agb.WithTransport must speak HTTP/1.1 alone: set Protocols of an http.Transport, and of a clone TLSClientConfig.NextProtos too"
 	return e
 }
 
