@@ -110,6 +110,48 @@ func TestStreams(t *testing.T) {
 	})
 }
 
+// What a reader that fails has given does not take the place of a file, also
+// when the writer is closed. In other modes it is there.
+func TestWritingFromWhatFails(t *testing.T) {
+	sessiontest.Each(t, func(t *testing.T, s *agb.Session) {
+		t.Helper()
+		f, broken := s.FileSystem, errors.New("broken")
+		for mode, want := range map[filesystem.WriteMode]string{
+			filesystem.Replace: "good", filesystem.Overwrite: "half", filesystem.Append: "goodhalf",
+		} {
+			write(t, f, "/tmp/f", []byte("good"))
+			w, err := f.CreateStream(t.Context(), "/tmp/f", &filesystem.CreateStreamOptions{Mode: mode})
+			require.NoError(t, err)
+			n, err := io.Copy(w, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
+			require.ErrorIs(t, err, broken)
+			require.EqualValues(t, 4, n)
+			if mode == filesystem.Replace {
+				_, err = w.ReadFrom(strings.NewReader("more")) // what was lost is not made good
+				require.NoError(t, err)
+				require.ErrorIs(t, w.Close(), broken)
+				require.Zero(t, w.Result().Written)
+			} else {
+				require.NoError(t, w.Close())
+			}
+			require.ErrorIs(t, w.Close(), fs.ErrClosed)
+			requireContent(t, f, "/tmp/f", []byte(want))
+		}
+
+		// So it is with a file of a session that is read.
+		write(t, f, "/tmp/f", []byte("good"))
+		write(t, f, "/tmp/g", randomBytes(1<<20))
+		r, err := f.OpenStream(t.Context(), "/tmp/g", nil)
+		require.NoError(t, err)
+		w, err := f.CreateStream(t.Context(), "/tmp/f", &filesystem.CreateStreamOptions{Mode: filesystem.Replace})
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		_, err = io.Copy(w, r)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, w.Close(), context.Canceled)
+		requireContent(t, f, "/tmp/f", []byte("good"))
+	})
+}
+
 // ctx bounds every read: what is on its way is less than the file.
 func TestReadingIsCanceled(t *testing.T) {
 	sessiontest.Each(t, func(t *testing.T, s *agb.Session) {

@@ -137,6 +137,9 @@ func (r *StreamReader) Read(p []byte) (int, error) {
 
 // WriteTo implements [io.WriterTo].
 func (r *StreamReader) WriteTo(w io.Writer) (int64, error) {
+	if to, ok := w.(*StreamWriter); ok {
+		return to.ReadFrom(onlyReader{r}) // so that it knows when this fails
+	}
 	if r.from == nil {
 		return io.Copy(w, onlyReader{r.in})
 	}

@@ -14,7 +14,8 @@ import (
 const (
 	// Replace puts a whole new file in the place of what is there, in one step,
 	// when the stream is closed: who reads it sees it before or after. Until then,
-	// and when the stream breaks, all is as it was.
+	// when the stream breaks, and when a reader given to ReadFrom has failed, all
+	// is as it was.
 	Replace WriteMode = iota + 3
 	// Update writes over what is there from an offset on, and leaves the rest. The
 	// file has to exist.
@@ -58,6 +59,8 @@ type StreamWriter struct {
 	out    *outflow
 	pieces *Writer // where there are no streams
 	s      subject
+	whole  bool  // half a file is none
+	failed error // of a reader, so that there is no more than half
 	closed bool
 	result StreamResult
 }
@@ -106,7 +109,7 @@ func (c *Client) CreateStream(ctx context.Context, path string, opts *CreateStre
 	if err != nil {
 		return nil, err
 	}
-	return &StreamWriter{s: s, out: newOutflow(f), result: StreamResult{RequestID: f.st.Meta.RequestID}}, nil
+	return &StreamWriter{s: s, whole: o.Mode == Replace, out: newOutflow(f), result: StreamResult{RequestID: f.st.Meta.RequestID}}, nil
 }
 
 // Write implements [io.Writer].
@@ -126,22 +129,45 @@ func (w *StreamWriter) write(p []byte) (int, error) {
 	return w.out.Write(p)
 }
 
-// ReadFrom implements [io.ReaderFrom].
+// ReadFrom implements [io.ReaderFrom]. With Replace, when r fails the file is not
+// replaced any more, see [StreamWriter.Close].
 func (w *StreamWriter) ReadFrom(r io.Reader) (int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return 0, w.s.fail(errClosed, "")
 	}
-	return io.CopyBuffer(writerFunc(w.write), onlyReader{r}, make([]byte, sendSize))
+	from := source{from: r}
+	n, err := io.CopyBuffer(writerFunc(w.write), &from, make([]byte, sendSize))
+	if w.failed == nil {
+		w.failed = from.err
+	}
+	return n, err
+}
+
+// source remembers why a reader failed.
+type source struct {
+	from io.Reader
+	err  error
+}
+
+// Read implements [io.Reader].
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // as io.Copy compares it
+		s.err = err
+	}
+	return n, err
 }
 
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// Close says that this was all and returns once the file is written. Closing
-// twice gives an error that matches [fs.ErrClosed].
+// Close says that this was all and returns once the file is written. With
+// Replace, after a reader given to ReadFrom, as [io.Copy] does, has failed, it
+// aborts and returns the reader's error: half a file does not take the place of a
+// whole one. Closing twice gives an error that matches [fs.ErrClosed].
 func (w *StreamWriter) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,6 +182,9 @@ func (w *StreamWriter) Close() error {
 		return err
 	}
 	defer w.out.abandon()
+	if w.whole && w.failed != nil {
+		return w.failed
+	}
 	if err := w.out.finish(); err != nil {
 		return err
 	}
