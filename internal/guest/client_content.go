@@ -141,7 +141,7 @@ func (c *Client) Store(ctx context.Context, path string, s Store, r io.Reader) (
 }
 
 func (s *Store) check() error {
-	if s.Mode > Update || s.Offset < 0 || s.Offset > 0 && s.Mode != Update || s.IfMatch != "" && s.Mode == CreateNew {
+	if s.Mode > PlaceNew || s.Offset < 0 || s.Offset > 0 && s.Mode != Update || s.IfMatch != "" && (s.Mode == CreateNew || s.Mode == PlaceNew) {
 		return &Error{Kind: Invalid, Errno: 22, Message: "mode of writing that cannot be"}
 	}
 	return nil

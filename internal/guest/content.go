@@ -38,8 +38,9 @@ type Fetch struct {
 
 // Further write modes, of [Client.Store] alone.
 const (
-	Replace WriteMode = iota + 3 // put a whole new file in its place at the end, in one step
-	Update                       // write over what is there from an offset on
+	Replace  WriteMode = iota + 3 // put a whole new file in its place at the end, in one step
+	Update                        // write over what is there from an offset on
+	PlaceNew                      // as Replace, but fail with fs.ErrExist
 )
 
 // Store says how to write a file.

@@ -200,6 +200,46 @@ func TestTransferAsThePythonSDKDoes(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.status, "a relative path is below the context's")
 }
 
+// A file that is not as the client believes is not replaced.
+func TestUploadOnACondition(t *testing.T) {
+	p := newPeer(t)
+	id := p.create(t, nil)
+	s, c := p.serve(t), load(t, p, id)
+	up := s.fileURL(t, "GetContextFileUploadUrl", c.ID, "new/f")
+	content := func() string { return shell(t, p, id, wire.ShellArgs{Command: "cat " + c.Path + "/new/*"}).Stdout }
+	put := func(status int, body string, headers ...string) string {
+		t.Helper()
+		resp := s.object(t, http.MethodPut, up, strings.NewReader(body), headers...)
+		require.Equal(t, status, resp.status, "%s", resp.content)
+		return resp.header.Get("ETag")
+	}
+	put(http.StatusPreconditionFailed, "0", "If-Match", `"none"`)
+	first := put(http.StatusOK, "1", "If-None-Match", "*")
+	put(http.StatusPreconditionFailed, "2", "If-None-Match", "*")
+	require.Equal(t, "1", content())
+	second := put(http.StatusOK, "3", "If-Match", first)
+	put(http.StatusPreconditionFailed, "4", "If-Match", first)
+	for _, headers := range [][]string{
+		{"If-Match", "*"}, {"If-Match", second[1:]}, {"If-Match", `""`}, {"If-Match", "W/" + second}, {"If-Match", second + ", " + first},
+		{"If-Match", ""}, {"If-None-Match", first}, {"If-None-Match", `"*"`}, {"If-Match", second, "If-None-Match", "*"},
+	} {
+		put(http.StatusNotImplemented, "5", headers...)
+	}
+	require.Equal(t, "3", content())
+
+	// What happens while the body comes counts, too.
+	for i, header := range []string{"If-None-Match: *", "If-Match: " + second} {
+		dir := c.Path + []string{"/other", "/new"}[i]
+		w := s.put(t, s.fileURL(t, "GetContextFileUploadUrl", c.ID, dir+"/f"), header+"\r\nContent-Length: 4\r\n", "la")
+		entries(t, p, id, dir, 1+i)
+		get(t, p, id, wire.WriteFile, wire.WriteFileArgs{Path: dir + "/f", Content: "first"})
+		_, err := io.WriteString(w, "te")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusPreconditionFailed, w.answer(t))
+		require.Equal(t, "f\nfirst", shell(t, p, id, wire.ShellArgs{Command: "ls -A " + dir + "; cat " + dir + "/f"}).Stdout)
+	}
+}
+
 func TestDownloadTellsOfTheFile(t *testing.T) {
 	p := newPeer(t)
 	id := p.create(t, nil)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (a *API) serveTransfer(w http.ResponseWriter, r *http.Request, timeout time
 		defer p.end()
 		defer context.AfterFunc(ctx, p.cut)()
 		if r.Method == http.MethodPut {
-			tag, err = take(ctx, ws, path, &pacedBody{pace: p, body: r.Body})
+			tag, err = take(ctx, ws, path, r.Header, &pacedBody{pace: p, body: r.Body})
 		} else {
 			err = out.send(ctx, ws, path, p)
 		}
@@ -86,11 +87,42 @@ func (a *API) admitTransfer(r *http.Request, fn func(context.Context, *Workspace
 	return fromInside(err)
 }
 
-// take puts a body in the place of a file, once all of it is there. It returns
-// the tag of the file.
-func take(ctx context.Context, ws *Workspace, path string, body *pacedBody) (string, error) {
-	_, after, err := ws.Guest.Store(ctx, path, guest.Store{Mode: guest.Replace, Perm: filePerm}, body)
+// take puts a body in the place of a file, once all of it is there, if what h
+// makes a condition holds. It returns the tag of the file.
+func take(ctx context.Context, ws *Workspace, path string, h http.Header, body *pacedBody) (string, error) {
+	s, err := storeOf(h)
+	if err != nil {
+		return "", err
+	}
+	_, after, err := ws.Guest.Store(ctx, path, s, body)
+	switch {
+	case s.Mode == guest.PlaceNew && errors.Is(err, fs.ErrExist):
+		err = apierr.Errorf(apierr.FailedPrecondition, "If-None-Match: the file exists")
+	case s.IfMatch != "" && errors.Is(err, fs.ErrNotExist):
+		err = apierr.Errorf(apierr.FailedPrecondition, "If-Match: there is no such file")
+	}
 	return after.Tag, err
+}
+
+// storeOf says how to write a file, on the conditions in h. What cannot be heeded
+// is an error, for it is there to keep a file from being lost.
+func storeOf(h http.Header) (guest.Store, error) {
+	s := guest.Store{Mode: guest.Replace, Perm: filePerm}
+	match, none := h.Values("If-Match"), h.Values("If-None-Match")
+	switch {
+	case match == nil && none == nil:
+		return s, nil
+	case match == nil && len(none) == 1 && none[0] == "*":
+		s.Mode = guest.PlaceNew
+		return s, nil
+	case none == nil && len(match) == 1:
+		tag, opened := strings.CutPrefix(match[0], `"`)
+		tag, closed := strings.CutSuffix(tag, `"`)
+		if s.IfMatch = tag; opened && closed && tag != "" && !strings.Contains(tag, `"`) {
+			return s, nil
+		}
+	}
+	return s, apierr.Errorf(apierr.Unsupported, "this condition is unsupported: there are If-Match with one ETag, and If-None-Match: *")
 }
 
 // outgoing is a file on its way to a client.

@@ -110,7 +110,7 @@ func TestStore(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, _, err = s.Store(ctx, "d/f", guest.Store{Mode: guest.CreateNew}, strings.NewReader("x"))
 	require.ErrorIs(t, err, fs.ErrExist)
-	_, _, err = s.Store(ctx, "d/f", guest.Store{Mode: guest.Update + 1}, strings.NewReader("x"))
+	_, _, err = s.Store(ctx, "d/f", guest.Store{Mode: guest.PlaceNew + 1}, strings.NewReader("x"))
 	requireKind(t, guest.Invalid, err)
 	_, _, err = s.Store(ctx, "d/f", guest.Store{Offset: 1}, strings.NewReader("x"))
 	requireKind(t, guest.Invalid, err)
@@ -171,6 +171,41 @@ func TestReplace(t *testing.T) {
 	}
 	require.Equal(t, 1, done)
 	require.Equal(t, []string{"f", "link"}, s.names(t))
+}
+
+func TestPlaceNew(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	after := s.store(t, "d/f", "x", guest.Store{Mode: guest.PlaceNew, Perm: 0o600})
+	require.Equal(t, fs.FileMode(0o600), after.Mode)
+	require.NoError(t, s.Symlink(t.Context(), "none", "link"))
+	for _, path := range []string{"d/f", "link"} {
+		_, _, err := s.Store(t.Context(), path, guest.Store{Mode: guest.PlaceNew}, strings.NewReader("y"))
+		require.ErrorIs(t, err, fs.ErrExist, path)
+	}
+	_, _, err := s.Store(t.Context(), "new", guest.Store{Mode: guest.PlaceNew, IfMatch: after.Tag}, strings.NewReader("y"))
+	requireKind(t, guest.Invalid, err)
+	require.Equal(t, "x", s.read(t, "d/f", 0, 0))
+
+	// Of many who make a file one alone succeeds.
+	var all sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		all.Go(func() {
+			_, _, errs[i] = s.Store(t.Context(), "g", guest.Store{Mode: guest.PlaceNew}, strings.NewReader("y"))
+		})
+	}
+	all.Wait()
+	done := 0
+	for _, err := range errs {
+		if err == nil {
+			done++
+		} else {
+			require.ErrorIs(t, err, fs.ErrExist)
+		}
+	}
+	require.Equal(t, 1, done)
+	require.Equal(t, []string{"d", "g", "link"}, s.names(t))
 }
 
 func TestCopyChmodSymlink(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 // Store implements guest.Handler.
 func (a *agent) Store(ctx context.Context, name string, s guest.Store, r io.Reader) (int64, guest.State, error) {
-	if s.Mode == guest.Replace {
+	if s.Mode == guest.Replace || s.Mode == guest.PlaceNew {
 		return a.replaceWhole(ctx, name, s, r)
 	}
 	p, err := a.absolute(name)
@@ -91,6 +91,13 @@ func (a *agent) replaceWhole(ctx context.Context, name string, s guest.Store, r 
 		return 0, none, failure(name, err)
 	}
 	defer closeFD(t.dir)
+	flags := uint(0)
+	if s.Mode == guest.PlaceNew {
+		if t.tag != "" {
+			return 0, none, failure(name, unix.EEXIST)
+		}
+		flags = unix.RENAME_NOREPLACE
+	}
 	part := partName(t.name)
 	fd, err := open(t.dir, part, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, uint32(s.Perm.Perm()))
 	if err != nil {
@@ -114,7 +121,7 @@ func (a *agent) replaceWhole(ctx context.Context, name string, s guest.Store, r 
 		err = unix.Fchmod(fd, t.mode)
 	}
 	if err == nil {
-		err = a.commit(ctx, t, part, name, s.IfMatch != "")
+		err = a.commit(ctx, t, part, name, s.IfMatch != "", flags)
 	}
 	if err != nil {
 		return n, none, failure(name, err)
@@ -202,8 +209,8 @@ func (a *agent) placeOf(ctx context.Context, p, name, condition string) (place, 
 }
 
 // commit puts a part in its place. With exactly, what is there must be as it was,
-// and no other commit comes between.
-func (a *agent) commit(ctx context.Context, t place, part, name string, exactly bool) error {
+// and no other commit comes between. flags are those of the renaming.
+func (a *agent) commit(ctx context.Context, t place, part, name string, exactly bool, flags uint) error {
 	a.commits.Lock()
 	defer a.commits.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -219,7 +226,7 @@ func (a *agent) commit(ctx context.Context, t place, part, name string, exactly 
 			return err
 		}
 	}
-	return unix.Renameat(t.dir, part, t.dir, t.name)
+	return unix.Renameat2(t.dir, part, t.dir, t.name, flags)
 }
 
 // Chmod implements guest.Handler.
