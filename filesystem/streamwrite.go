@@ -154,7 +154,7 @@ type source struct {
 // Read implements [io.Reader].
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.from.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // as io.Copy compares it
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err
