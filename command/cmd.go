@@ -37,7 +37,7 @@ type Cmd struct {
 
 	// Stdin is what the command reads; nil means that it reads end-of-file at
 	// once. Reading it goes on until it ends or the command has: a Read that
-	// blocks then is not waited for.
+	// blocks then is not waited for, and what the command did not read is lost.
 	Stdin io.Reader
 	// Stdout and Stderr get the output as it comes, from one goroutine; nil
 	// discards it. When both are the same writer, by ==, the command has one
@@ -83,9 +83,9 @@ type Cmd struct {
 	stream  *transport.Stream
 	detach  func() bool // from ctx
 	done    chan struct{}
-	exit    *Exit // set when done is closed
-	err     error
 	mu      sync.Mutex
+	exit    *Exit // it or err is set when done is closed
+	err     error
 	offset  int64
 	dropped int64
 }

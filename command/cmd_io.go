@@ -61,31 +61,38 @@ func same(a, b io.Writer) bool {
 
 // send sends standard input, to its end.
 func (c *Cmd) send() {
-	_, err := io.Copy(writerOnly{c.stream}, c.Stdin)
-	if err == nil {
-		err = c.stream.WriteFrame(wire.FrameStdinEnd, nil)
-	}
-	if err != nil && !c.over() {
+	in := &input{c: c}
+	_, err := io.Copy(in, c.Stdin)
+	switch {
+	case in.refused:
+	case err != nil:
 		c.stop(apierr.Errorf(apierr.Unknown, "standard input: %w", err))
-	}
-}
-
-// writerOnly hides all other methods from io.Copy.
-type writerOnly struct{ io.Writer }
-
-func (c *Cmd) over() bool {
-	select {
-	case <-c.done:
-		return true
 	default:
-		return false
+		_ = c.stream.WriteFrame(wire.FrameStdinEnd, nil) // it fails as data does
 	}
 }
 
-// stop ends the command because of err. The first error stays.
+// input is where standard input goes. It has no other methods for io.Copy.
+type input struct {
+	c *Cmd
+	// refused reports that the stream took no more. That is no error of its own:
+	// the command may have ended without reading it all, and when the stream
+	// broke, receive tells.
+	refused bool
+}
+
+// Write implements [io.Writer].
+func (in *input) Write(p []byte) (int, error) {
+	n, err := in.c.stream.Write(p)
+	in.refused = err != nil
+	return n, err
+}
+
+// stop ends the command because of err. The first error stays, and one that has
+// ended stays as it is.
 func (c *Cmd) stop(err error) {
 	c.mu.Lock()
-	if c.err == nil {
+	if c.err == nil && c.exit == nil {
 		c.err = err
 	}
 	c.mu.Unlock()
@@ -96,7 +103,6 @@ func (c *Cmd) stop(err error) {
 func (c *Cmd) receive() {
 	exit, err := c.collectFrames()
 	c.detach()
-	_ = c.stream.Close() // all is said
 	c.mu.Lock()
 	switch {
 	case err == nil && c.err == nil:
@@ -108,6 +114,7 @@ func (c *Cmd) receive() {
 	}
 	err = c.err
 	c.mu.Unlock()
+	_ = c.stream.Close() // all is said
 	close(c.done)
 	c.closePipes(err)
 }

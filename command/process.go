@@ -80,9 +80,7 @@ func (c *Cmd) Release() error {
 	if !c.Detach {
 		return c.misused("the command is not detached and would be killed")
 	}
-	if err := c.stream.WriteFrame(wire.FrameEnd, nil); err != nil && !c.over() {
-		return c.fail(c.stream.Failed(err))
-	}
+	_ = c.stream.WriteFrame(wire.FrameEnd, nil) // Wait tells
 	_, err := c.Wait()
 	return err
 }
