@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agb-go/sdk/apierr"
@@ -78,10 +79,12 @@ type Cmd struct {
 	ctx    context.Context
 	client *Client
 	op     string // "command.Cmd", or what it came from
-	pipes  []io.Closer
+	pipes  []pipe
+	piped  bool // there is an outputPipe
 
 	stream  *transport.Stream
-	detach  func() bool // from ctx
+	writing atomic.Pointer[outputPipe] // that waits for its reader
+	detach  func() bool                // from ctx
 	done    chan struct{}
 	mu      sync.Mutex
 	exit    *Exit // it or err is set when done is closed
@@ -259,7 +262,8 @@ func (c *Cmd) begin(st *transport.Stream) error {
 	return nil
 }
 
-// Wait waits until the command has ended and all its output was taken. When its
+// Wait waits until the command has ended and all its output was taken, or
+// discarded when nobody reads it from a pipe, see [Cmd.StdoutPipe]. When its
 // timeout ended it the error matches [context.DeadlineExceeded], and when it
 // used up its processor time the error has code [apierr.ResourceExhausted]; how
 // it ended is there beside both. With every other error that is nil. After
@@ -268,7 +272,7 @@ func (c *Cmd) Wait() (*Exit, error) {
 	if c.stream == nil {
 		return nil, c.misused(errNotStarted)
 	}
-	<-c.done
+	c.await()
 	if c.err != nil {
 		return nil, c.fail(c.err)
 	}

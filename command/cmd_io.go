@@ -5,52 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 
 	"github.com/agb-go/sdk/apierr"
 	"github.com/agb-go/sdk/internal/wire"
 )
-
-// StdinPipe returns a pipe to Stdin, before Start. Closing it is the end of the
-// input.
-func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
-	if c.Stdin != nil || c.stream != nil {
-		return nil, c.misused("Stdin is set, or the command has started")
-	}
-	r, w := io.Pipe()
-	c.Stdin = r
-	c.pipes = append(c.pipes, r)
-	return w, nil
-}
-
-// StdoutPipe returns a pipe from Stdout, before Start. It ends when the command
-// has; read it to its end before Wait, or the command waits for ever. Closing it
-// discards the rest of the output, and the command goes on.
-func (c *Cmd) StdoutPipe() (io.ReadCloser, error) { return c.outputPipe(&c.Stdout) }
-
-// StderrPipe is StdoutPipe for Stderr. Both have to be read at the same time.
-func (c *Cmd) StderrPipe() (io.ReadCloser, error) { return c.outputPipe(&c.Stderr) }
-
-func (c *Cmd) outputPipe(w *io.Writer) (io.ReadCloser, error) {
-	if *w != nil || c.stream != nil {
-		return nil, c.misused("the output is set, or the command has started")
-	}
-	r, pw := io.Pipe()
-	*w = pw
-	c.pipes = append(c.pipes, pw)
-	return r, nil
-}
-
-func (c *Cmd) closePipes(err error) {
-	for _, p := range c.pipes {
-		switch p := p.(type) {
-		case *io.PipeWriter:
-			_ = p.CloseWithError(err) // returns nil
-		case *io.PipeReader:
-			_ = p.CloseWithError(err) // returns nil
-		}
-	}
-}
 
 // same reports whether two writers are one. Those of a type that cannot be
 // compared are not.
@@ -157,7 +115,7 @@ func (c *Cmd) count(bytes, dropped int64) {
 
 func (c *Cmd) take(w io.Writer, p []byte) error {
 	if w != nil {
-		if _, err := w.Write(p); err != nil && (!errors.Is(err, io.ErrClosedPipe) || !c.piped(w)) {
+		if err := c.write(w, p); err != nil {
 			return apierr.Errorf(apierr.Unknown, "output: %w", err)
 		}
 	}
@@ -165,10 +123,19 @@ func (c *Cmd) take(w io.Writer, p []byte) error {
 	return nil
 }
 
-// piped reports whether w comes from outputPipe, whose reader may close it.
-func (c *Cmd) piped(w io.Writer) bool {
-	pw, ok := w.(*io.PipeWriter)
-	return ok && slices.Contains(c.pipes, io.Closer(pw))
+// write writes to w, unless that is a pipe whose reader has closed it.
+func (c *Cmd) write(w io.Writer, p []byte) error {
+	pipe, ok := w.(*outputPipe)
+	if !ok {
+		_, err := w.Write(p)
+		return err
+	}
+	c.writing.Store(pipe)
+	defer c.writing.Store(nil)
+	if _, err := pipe.Write(p); !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	return nil
 }
 
 func (c *Cmd) ended(p []byte) (*Exit, error) {
