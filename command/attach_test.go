@@ -174,6 +174,30 @@ func TestUnreadInput(t *testing.T) {
 	})
 }
 
+// A command that was started without Stdin takes none, and is no worse for it.
+func TestInputThatIsNotTaken(t *testing.T) {
+	sessiontest.Each(t, func(t *testing.T, s *agb.Session) {
+		t.Helper()
+		cmd := s.Command.Shell(t.Context(), "until [ -e /tmp/go ]; do sleep 0.02; done; cat; echo end; exit 3")
+		cmd.Detach = true
+		require.NoError(t, cmd.Start())
+		var out bytes.Buffer
+		typing, err := s.Command.Attach(t.Context(), cmd.ProcessID, &command.AttachOptions{Stdin: bytes.NewReader(make([]byte, 1<<20)), Stdout: &out})
+		require.NoError(t, err)
+		more, err := s.Command.Attach(t.Context(), cmd.ProcessID, &command.AttachOptions{Stdin: strings.NewReader("x")})
+		require.NoError(t, err)
+		time.Sleep(100 * time.Millisecond)
+		_, err = s.Command.Run(t.Context(), "touch /tmp/go", nil)
+		require.NoError(t, err)
+		for _, cmd := range []*command.Cmd{cmd, typing, more} {
+			exit, err := cmd.Wait()
+			require.NoError(t, err)
+			require.Equal(t, 3, exit.ExitCode)
+		}
+		require.Equal(t, "end\n", out.String())
+	})
+}
+
 // What nobody stays with that is not detached ends.
 func TestUndetachedEnds(t *testing.T) {
 	sessiontest.Each(t, func(t *testing.T, s *agb.Session) {

@@ -90,15 +90,12 @@ func (p *process) listen(ctx context.Context, d *duplex) error {
 			return errGivenUp
 		case kind == wire.FrameEnd:
 			return errLeft
-		case p.stdin == nil:
+		case kind != wire.FrameData && kind != wire.FrameStdinEnd:
 			return errGivenUp // which was not agreed
-		case kind == wire.FrameData:
-			if p.feed(ctx, d.FrameReader) != nil {
-				return errGivenUp
-			}
+		case p.stdin == nil: // it takes none
 		case kind == wire.FrameStdinEnd:
 			_ = p.stdin.CloseWrite() // returns nil
-		default:
+		case p.feed(ctx, d.FrameReader) != nil:
 			return errGivenUp
 		}
 	}
