@@ -80,12 +80,20 @@ type Cmd struct {
 	client *Client
 	op     string // "command.Cmd", or what it came from
 	pipes  []pipe
-	piped  bool // there is an outputPipe
+	piped  bool       // there is an outputPipe
+	stdin  *stdinPipe // nil without
 
 	stream  *transport.Stream
 	writing atomic.Pointer[outputPipe] // that waits for its reader
+	cut     bool                       // what comes is neither taken nor counted
 	detach  func() bool                // from ctx
 	done    chan struct{}
+
+	sent    chan struct{} // closed when send has returned
+	saying  sync.Mutex    // frames, of which the last says that the command is left
+	left    atomic.Bool   // Release was called
+	givenUp atomic.Bool   // and did not wait for its answer
+
 	mu      sync.Mutex
 	exit    *Exit // it or err is set when done is closed
 	err     error
@@ -256,6 +264,7 @@ func (c *Cmd) begin(st *transport.Stream) error {
 	c.stream, c.RequestID = st, st.Meta.RequestID
 	c.ProcessID, c.PID = started.ProcessID, started.PID
 	if c.Stdin != nil {
+		c.sent = make(chan struct{})
 		go c.send()
 	}
 	go c.receive()

@@ -19,6 +19,7 @@ func same(a, b io.Writer) bool {
 
 // send sends standard input, to its end.
 func (c *Cmd) send() {
+	defer close(c.sent)
 	in := &input{c: c}
 	_, err := io.Copy(in, c.Stdin)
 	switch {
@@ -26,24 +27,39 @@ func (c *Cmd) send() {
 	case err != nil:
 		c.stop(apierr.Errorf(apierr.Unknown, "standard input: %w", err))
 	default:
-		_ = c.stream.WriteFrame(wire.FrameStdinEnd, nil) // it fails as data does
+		in.frame(wire.FrameStdinEnd, nil)
 	}
 }
 
 // input is where standard input goes. It has no other methods for io.Copy.
 type input struct {
 	c *Cmd
-	// refused reports that the stream took no more. That is no error of its own:
-	// the command may have ended without reading it all, and when the stream
-	// broke, receive tells.
+	// refused reports that no more is taken. That is no error of its own: the
+	// command may have ended without reading it all, or was left, and when the
+	// stream broke, receive tells.
 	refused bool
 }
 
 // Write implements [io.Writer].
 func (in *input) Write(p []byte) (int, error) {
-	n, err := in.c.stream.Write(p)
-	in.refused = err != nil
-	return n, err
+	total := 0
+	for len(p) > 0 {
+		n := min(len(p), wire.FrameLimit)
+		if !in.frame(wire.FrameData, p[:n]) {
+			return total, io.ErrClosedPipe
+		}
+		total, p = total+n, p[n:]
+	}
+	return total, nil
+}
+
+// frame writes a frame, and reports whether it was taken. None follows that of
+// Release.
+func (in *input) frame(kind wire.FrameKind, p []byte) bool {
+	in.c.saying.Lock()
+	defer in.c.saying.Unlock()
+	in.refused = in.c.left.Load() || in.c.stream.WriteFrame(kind, p) != nil
+	return !in.refused
 }
 
 // stop ends the command because of err. The first error stays, and one that has
@@ -59,12 +75,15 @@ func (c *Cmd) stop(err error) {
 
 // receive takes in output, to the command's end.
 func (c *Cmd) receive() {
-	exit, err := c.collectFrames()
+	how, err := c.collectFrames()
 	c.detach()
+	if err != nil && c.givenUp.Load() {
+		how, err = exit(wire.ProcessExit{Left: true}, c.dropped, c.RequestID), nil
+	}
 	c.mu.Lock()
 	switch {
 	case err == nil && c.err == nil:
-		c.exit = exit
+		c.exit = how
 	case c.ctx.Err() != nil:
 		c.err = context.Cause(c.ctx)
 	case c.err == nil:
@@ -82,6 +101,9 @@ func (c *Cmd) collectFrames() (*Exit, error) {
 		kind, p, err := c.stream.Next()
 		if err != nil {
 			return nil, err
+		}
+		if c.cut && kind != wire.FrameEnd {
+			continue
 		}
 		switch kind {
 		case wire.FrameStdout:
@@ -114,28 +136,35 @@ func (c *Cmd) count(bytes, dropped int64) {
 }
 
 func (c *Cmd) take(w io.Writer, p []byte) error {
+	n, err := len(p), error(nil)
 	if w != nil {
-		if err := c.write(w, p); err != nil {
-			return apierr.Errorf(apierr.Unknown, "output: %w", err)
-		}
+		n, err = c.write(w, p)
 	}
-	c.count(int64(len(p)), 0)
+	c.count(int64(n), 0)
+	if err != nil {
+		return apierr.Errorf(apierr.Unknown, "output: %w", err)
+	}
 	return nil
 }
 
-// write writes to w, unless that is a pipe whose reader has closed it.
-func (c *Cmd) write(w io.Writer, p []byte) error {
+// write writes to w. A pipe whose reader has closed it takes everything; one
+// that was closed because nobody is there any more takes no more.
+func (c *Cmd) write(w io.Writer, p []byte) (int, error) {
 	pipe, ok := w.(*outputPipe)
 	if !ok {
-		_, err := w.Write(p)
-		return err
+		return w.Write(p)
 	}
 	c.writing.Store(pipe)
 	defer c.writing.Store(nil)
-	if _, err := pipe.Write(p); !errors.Is(err, io.ErrClosedPipe) {
-		return err
+	n, err := pipe.Write(p)
+	switch {
+	case !errors.Is(err, io.ErrClosedPipe):
+		return n, err
+	case c.left.Load() || c.ctx.Err() != nil:
+		c.cut = true
+		return n, nil
 	}
-	return nil
+	return len(p), nil
 }
 
 func (c *Cmd) ended(p []byte) (*Exit, error) {

@@ -16,15 +16,41 @@ const (
 )
 
 // StdinPipe returns a pipe to Stdin, before Start. Closing it is the end of the
-// input.
+// input. A Write returns when what it writes is on its way to the command.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil || c.stream != nil {
 		return nil, c.misused("Stdin is set, or the command has started")
 	}
 	r, w := io.Pipe()
-	c.Stdin = r
+	c.Stdin, c.stdin = r, &stdinPipe{w: w, left: &c.left}
 	c.pipes = append(c.pipes, r)
-	return w, nil
+	return c.stdin, nil
+}
+
+// stdinPipe is a pipe for input: the end that is written to.
+type stdinPipe struct {
+	w      *io.PipeWriter
+	left   *atomic.Bool // [Cmd.left]
+	closed atomic.Bool
+}
+
+// Write implements [io.Writer]. What it has taken is in the stream.
+func (p *stdinPipe) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	if err != nil {
+		return n, err
+	}
+	// Nothing is read from it, too, and after what came before was sent.
+	if _, err := p.w.Write(nil); err != nil && p.left.Load() {
+		return n, err
+	}
+	return n, nil
+}
+
+// Close implements [io.Closer].
+func (p *stdinPipe) Close() error {
+	p.closed.Store(true)
+	return p.w.Close()
 }
 
 // StdoutPipe returns a pipe from Stdout, before Start. It ends when the command
@@ -74,6 +100,15 @@ func (c *Cmd) outputPipe(w *io.Writer) (io.ReadCloser, error) {
 func (c *Cmd) closePipes(err error) {
 	for _, p := range c.pipes {
 		_ = p.CloseWithError(err) // returns nil
+	}
+}
+
+// closeOutput ends the pipes of output for their readers.
+func (c *Cmd) closeOutput() {
+	for _, p := range c.pipes {
+		if p, ok := p.(*outputPipe); ok {
+			_ = p.Close() // returns nil
+		}
 	}
 }
 

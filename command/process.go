@@ -69,10 +69,21 @@ func (c *Cmd) Resize(ctx context.Context, size Size) (*SignalResult, error) {
 	return c.client.Resize(ctx, c.ProcessID, size)
 }
 
+const (
+	// releaseTime is how long Release waits until the command has taken what was
+	// written to its StdinPipe, and readerTime instead with another Stdin.
+	releaseTime = 5 * time.Second
+	readerTime  = time.Second
+)
+
 // Release leaves a detached command, or one that was attached to, to itself:
 // it goes on, and Wait returns with [Exit.Left]. [Cmd.Offset] says how far its
-// output was taken. What is kept of the rest, and that nobody keeps the session
-// from ending, is told at [Cmd.Detach].
+// output was taken; pipes of output end there. What is kept of the rest, and
+// that nobody keeps the session from ending, is told at [Cmd.Detach].
+//
+// What the StdinPipe has taken, and that it was closed, reaches the command
+// first, unless that does not read it for 5 seconds. Another Stdin is left
+// where it is.
 func (c *Cmd) Release() error {
 	if c.stream == nil {
 		return c.misused(errNotStarted)
@@ -80,7 +91,22 @@ func (c *Cmd) Release() error {
 	if !c.Detach {
 		return c.misused("the command is not detached and would be killed")
 	}
+	wait := releaseTime
+	if c.Stdin != nil && c.stdin == nil {
+		wait = readerTime
+	}
+	defer time.AfterFunc(wait, func() {
+		c.givenUp.Store(true)
+		_ = c.stream.Close() // which leaves it, too
+	}).Stop()
+	if c.stdin != nil && c.stdin.closed.Load() {
+		<-c.sent
+	}
+	c.left.Store(true)
+	c.closeOutput()
+	c.saying.Lock()
 	_ = c.stream.WriteFrame(wire.FrameEnd, nil) // Wait tells
+	c.saying.Unlock()
 	_, err := c.Wait()
 	return err
 }
