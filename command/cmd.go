@@ -146,8 +146,11 @@ func (c *Cmd) fail(err error) error {
 	return transport.Name(err, c.op, c.client.session)
 }
 
-// errNotStarted is what comes of calls that are for commands that run.
-const errNotStarted = "the command has not started"
+// What comes of calls that are for commands that run, and for those that do not.
+const (
+	errNotStarted = "the command has not started"
+	errStarted    = "the command has started already"
+)
 
 // Run starts the command and waits for its end.
 func (c *Cmd) Run() (*Exit, error) {
@@ -157,25 +160,34 @@ func (c *Cmd) Run() (*Exit, error) {
 	return c.Wait()
 }
 
-// Output runs the command and returns what it writes to Stdout and Stderr, all
-// of it: the memory of the caller is the limit.
+// Output runs the command and returns what it writes to Stdout, which must not
+// be set, and to Stderr unless that is set, all of it: the memory of the caller
+// is the limit.
 func (c *Cmd) Output() (*Result, error) {
 	var out, errOut bytes.Buffer
 	return c.collect(&out, &errOut)
 }
 
 // CombinedOutput is Output with both as one, in the order in which it was
-// written, in Stdout.
+// written, in Stdout. Neither must be set.
 func (c *Cmd) CombinedOutput() (*Result, error) {
 	var out bytes.Buffer
 	return c.collect(&out, &out)
 }
 
 func (c *Cmd) collect(out, errOut *bytes.Buffer) (*Result, error) {
-	if c.Stdout != nil || c.Stderr != nil {
-		return nil, c.misused("Stdout or Stderr is set")
+	switch {
+	case c.stream != nil:
+		return nil, c.misused(errStarted)
+	case c.Stdout != nil:
+		return nil, c.misused("Stdout is set")
+	case c.Stderr != nil && errOut == out:
+		return nil, c.misused("Stderr is set")
 	}
-	c.Stdout, c.Stderr = out, errOut
+	c.Stdout = out
+	if c.Stderr == nil {
+		c.Stderr = errOut
+	}
 	exit, err := c.Run()
 	if exit == nil {
 		return nil, err
@@ -195,7 +207,7 @@ func (c *Cmd) collect(out, errOut *bytes.Buffer) (*Result, error) {
 // Release.
 func (c *Cmd) Start() error {
 	if c.stream != nil {
-		return c.misused("the command has started already")
+		return c.misused(errStarted)
 	}
 	if c.client == nil {
 		return c.misused("the command comes from no client, see Client.Command")

@@ -97,6 +97,34 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Output leaves to Stderr what has a place there.
+func TestOutputWithStderr(t *testing.T) {
+	s := agbtest.NewSession(t)
+	var errOut bytes.Buffer
+	cmd := s.Command.Shell(t.Context(), "echo out; echo err >&2")
+	cmd.Stderr = &errOut
+	res, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, []string{"out\n", "", "err\n"}, []string{res.Stdout, res.Stderr, errOut.String()})
+	for _, run := range []func() (*command.Result, error){cmd.Output, cmd.CombinedOutput} {
+		_, err = run()
+		require.ErrorIs(t, err, apierr.FailedPrecondition.Err())
+		require.ErrorContains(t, err, "started already")
+	}
+
+	cmd = s.Command.Shell(t.Context(), "true")
+	cmd.Stderr = &errOut
+	_, err = cmd.CombinedOutput()
+	require.ErrorIs(t, err, apierr.FailedPrecondition.Err())
+	require.ErrorContains(t, err, "Stderr is set")
+	cmd.Stdout = &errOut
+	_, err = cmd.Output()
+	require.ErrorIs(t, err, apierr.FailedPrecondition.Err())
+	require.ErrorContains(t, err, "Stdout is set")
+	_, err = cmd.Run()
+	require.NoError(t, err, "it has not started")
+}
+
 func TestCmdPipes(t *testing.T) {
 	sessiontest.Each(t, func(t *testing.T, s *agb.Session) {
 		t.Helper()
