@@ -43,8 +43,9 @@ type Cmd struct {
 	// Stdout and Stderr get the output as it comes, from one goroutine; nil
 	// discards it. When both are the same writer, by ==, the command has one
 	// pipe for both, and that gets all in the order in which it was written.
-	// The command waits when they do not take it. When one fails the command
-	// is killed, and Wait returns its error.
+	// The command waits when they do not take it. When one fails, or takes less
+	// than it was given, the command is killed, and Wait returns its error, or
+	// [io.ErrShortWrite].
 	Stdout, Stderr io.Writer
 
 	// Timeout is how long the command may run, then it is killed with all that

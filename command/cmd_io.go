@@ -152,7 +152,11 @@ func (c *Cmd) take(w io.Writer, p []byte) error {
 func (c *Cmd) write(w io.Writer, p []byte) (int, error) {
 	pipe, ok := w.(*outputPipe)
 	if !ok {
-		return w.Write(p)
+		n, err := w.Write(p)
+		if err == nil && n < len(p) {
+			err = io.ErrShortWrite
+		}
+		return min(max(n, 0), len(p)), err
 	}
 	c.writing.Store(pipe)
 	defer c.writing.Store(nil)

@@ -207,6 +207,11 @@ func TestCmdFails(t *testing.T) {
 			_, err = cmd.Run()
 			require.ErrorIs(t, err, broken)
 		}
+		cmd = s.Command.Shell(t.Context(), "echo x; sleep 100")
+		cmd.Stdout = failing{}
+		_, err = cmd.Run()
+		require.ErrorIs(t, err, io.ErrShortWrite)
+		require.Zero(t, cmd.Offset())
 		cmd = s.Command.Shell(t.Context(), "sleep 100")
 		cmd.Stdin = failing{broken}
 		_, err = cmd.Run()
