@@ -54,9 +54,9 @@ type Cmd struct {
 	// CPUTimeout is as in [RunOptions].
 	CPUTimeout time.Duration
 	// TTY gives the command a terminal of that size instead of pipes: all its
-	// output goes to Stdout, and Stdin is what is typed. At its end the
-	// terminal reads end-of-file once, without Stdin at once: a shell ends
-	// then.
+	// output goes to Stdout, and Stdin is what is typed. At its end, amid a
+	// line, too, the terminal reads end-of-file once, without Stdin at once: a
+	// shell ends then.
 	TTY *Size
 	// Detach has the command outlive its ctx, and the connection: see
 	// [Cmd.Release] and [Client.Attach]. It does not wait for whoever reads its

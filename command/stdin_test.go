@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agb-go/sdk/agb"
+	"github.com/agb-go/sdk/command"
 	"github.com/agb-go/sdk/internal/sessiontest"
 	"github.com/agb-go/sdk/internal/wire"
 )
@@ -34,6 +35,20 @@ func TestStdinBreaksBeforeTheEnd(t *testing.T) {
 	exit, err := cmd.Run()
 	require.NoError(t, err)
 	require.Zero(t, exit.ExitCode)
+}
+
+// A terminal's input ends, amid a line, too.
+func TestStdinOfATerminalEnds(t *testing.T) {
+	sessiontest.Each(t, func(t *testing.T, s *agb.Session) {
+		t.Helper()
+		for _, input := range []string{"x", "x\n", "1\n2"} {
+			cmd := s.Command.Shell(t.Context(), "cat; echo over")
+			cmd.TTY, cmd.Timeout, cmd.Stdin = &command.Size{Rows: 24, Columns: 80}, 10*time.Second, strings.NewReader(input)
+			res, err := cmd.Output()
+			require.NoError(t, err)
+			require.Contains(t, res.Stdout, "over\r\n")
+		}
+	})
 }
 
 // endless is input that does not end.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,16 +96,43 @@ func TestSignal(t *testing.T) {
 	requireKind(t, guest.NotExist, s.Resize(t.Context(), 4711, guest.Size{}))
 }
 
-func TestTerminal(t *testing.T) {
-	t.Parallel()
-	if _, err := exec.LookPath("stty"); err != nil {
-		t.Skip("there is no stty here")
-	}
+// needTerminals skips the test where there are none.
+func needTerminals(t *testing.T) {
+	t.Helper()
 	tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Skip("no terminals here: ", err)
 	}
 	require.NoError(t, tty.Close())
+}
+
+// The end of the input is read once, whatever came before it.
+func TestEndOfTerminal(t *testing.T) {
+	t.Parallel()
+	needTerminals(t)
+	s := start(t)
+	for _, input := range []string{"", "x", "x\n", "x\r", "x\x04", "1\n2", "x\xff"} {
+		t.Run(strconv.Quote(input), func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			exit, err := s.Run(t.Context(), guest.Command{
+				Args: []string{"sh", "-c", "cat; echo over; cat; echo twice"}, TTY: &guest.Size{Rows: 1, Columns: 1},
+				Stdin: strings.NewReader(input), Stdout: &out, Timeout: 2 * time.Second,
+			})
+			require.NoError(t, err)
+			require.True(t, exit.TimedOut, "the second waits")
+			require.Contains(t, out.String(), "over\r\n")
+			require.NotContains(t, out.String(), "twice")
+		})
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("stty"); err != nil {
+		t.Skip("there is no stty here")
+	}
+	needTerminals(t)
 	s := start(t)
 	before := len(descriptors(t, s.pid))
 	k := s.begin(t, guest.Command{
@@ -112,7 +140,7 @@ func TestTerminal(t *testing.T) {
 		TTY:  &guest.Size{Rows: 11, Columns: 22},
 	})
 	k.await(t, "a xterm-256color\r\n11 22\r\n")
-	_, err = k.stdin.Write([]byte("hello\n\x04")) // the terminal echoes, then cat
+	_, err := k.stdin.Write([]byte("hello\n\x04")) // the terminal echoes, then cat
 	require.NoError(t, err)
 	k.await(t, "hello\r\nhello\r\nend")
 	_, err = k.stdin.Write([]byte("line\n"))

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -47,12 +48,33 @@ func setSize(tty *os.File, size guest.Size) error {
 }
 
 // feedTTY writes all of r, which may be nil, to a terminal, and then what it
-// takes for the end.
+// takes for the end. Amid a line that only hands over the line so far, and it
+// takes a second one.
 func feedTTY(tty *os.File, r io.Reader) {
+	in := &typed{tty: tty}
 	if r != nil {
-		if _, err := io.Copy(tty, r); err != nil {
+		if _, err := io.Copy(in, r); err != nil {
 			return // what was written must not look like all of it
 		}
 	}
-	_, _ = tty.Write([]byte{endOfFile}) // the command may be over
+	end := []byte{endOfFile, endOfFile}
+	if !in.amid {
+		end = end[:1]
+	}
+	_, _ = tty.Write(end) // the command may be over
+}
+
+// typed is what is typed into a terminal.
+type typed struct {
+	tty  *os.File
+	amid bool // a line
+}
+
+// Write implements [io.Writer].
+func (in *typed) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		// What ends a line as long as the command does not set it otherwise.
+		in.amid = bytes.IndexByte([]byte{'\n', '\r', endOfFile}, p[len(p)-1]) < 0
+	}
+	return in.tty.Write(p)
 }
