@@ -61,9 +61,10 @@ type Result struct {
 	// Duration is how long the command ran; 0 when the service did not say.
 	Duration time.Duration
 	// CPUTime is the processor time, the system's and its own, of the command
-	// and the processes that it waited for, and MaxRSS the most memory, in
-	// bytes, that one of them had; of small ones the kernel tells what they
-	// were started from had, some MiB. Both are 0 when the service did not say.
+	// and the processes that it waited for, or that were killed with it for its
+	// time, and MaxRSS the most memory, in bytes, that one of those it waited
+	// for had; of small ones the kernel tells what they were started from had,
+	// some MiB. Both are 0 when the service did not say.
 	CPUTime time.Duration
 	MaxRSS  int64
 	// TimedOut reports that the timeout ended the command, and CPULimited that

@@ -40,7 +40,11 @@ type sight struct {
 }
 
 // kill kills p and everything it started, and returns when all of it is gone.
+// What that used is counted.
 func (r *reaper) kill(p *process) error {
+	r.meter(p)
+	defer r.release(p)
+	defer r.reap()
 	h := &hunt{mark: p.mark, known: make(map[int]bool)}
 	deadline := time.Now().Add(killLimit)
 	pause := killPause

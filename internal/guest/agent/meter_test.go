@@ -80,3 +80,16 @@ func TestUsage(t *testing.T) {
 	require.LessOrEqual(t, r.CPU, 2*r.Duration)
 	require.Greater(t, r.MaxRSS, int64(256<<10))
 }
+
+// What is killed at a timeout has used what it used.
+func TestUsageOfKilled(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for range 3 {
+		r := s.run(t, guest.Command{Args: []string{"sh", "-c", "(" + busy + ") & (" + busy + ") & wait"}, Timeout: time.Second})
+		require.True(t, r.TimedOut)
+		require.Greater(t, r.CPU, 200*time.Millisecond)
+	}
+	r := s.run(t, guest.Command{Args: []string{"sh", "-c", "true"}, Timeout: time.Second})
+	require.Less(t, r.CPU, 200*time.Millisecond)
+}

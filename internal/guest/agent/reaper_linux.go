@@ -115,6 +115,20 @@ func (r *reaper) reaped(p *process) bool {
 	return r.running[p.pid] != p
 }
 
+// meter begins the count of what p's descendants use, until release.
+func (r *reaper) meter(p *process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.metered[p.mark] = p
+}
+
+// orphaned returns what was counted of it.
+func (r *reaper) orphaned(p *process) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return p.orphans
+}
+
 // release ends the count of what p's descendants use.
 func (r *reaper) release(p *process) {
 	r.mu.Lock()

@@ -83,6 +83,9 @@ func (a *agent) Run(ctx context.Context, cmd guest.Command) (guest.Exit, error) 
 	exit := proc.exit()
 	exit.TimedOut = end.timedOut && proc.status.Signaled() // else it ended by itself just then
 	exit.CPULimited = end.cpuLimited
+	if end.timedOut || end.cpuLimited {
+		exit.CPU += a.children.orphaned(proc) // who waited for them is gone, too
+	}
 	exit.StdoutDropped, exit.StderrDropped = out.dropped, errOut.dropped
 	a.leave(ends, out, errOut, told)
 	return exit, nil
